@@ -1,0 +1,1 @@
+"""Nouns, ports and errors every other module of the program is written in."""

@@ -1,0 +1,174 @@
+"""The nouns of ingestion, as frozen records: a source is a file, a chunk is what is stored."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Vectors: TypeAlias = NDArray[numpy.float32]
+
+HEADING_SEPARATOR = " › "
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that was seen and not yet read; `id` is its POSIX path relative to the root.
+
+    `root` is the real absolute path of the folder.  Bytes of a file name that are no text
+    are escaped in `id`; `path` opens the file.
+    """
+
+    id: str
+    root: str
+    path: Path
+    media_type: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading at character `start` of the text; `level` 1 is the outermost."""
+
+    start: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of one source, newlines kept, and where its pages and headings start.
+
+    `fingerprint` is the SHA-256 of the file's bytes in hexadecimal.
+    `page_starts` holds the character offset of each page, ascending, empty when the
+    format has no pages.  `notes` are findings a person should see (a page without text).
+    """
+
+    source: Source
+    fingerprint: str
+    title: str
+    text: str
+    page_starts: tuple[int, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.source.id
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the 1-based page that holds `offset`, or None when there are no pages."""
+        return max(1, bisect_right(self.page_starts, offset)) if self.page_starts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stored passage: `document.text[start:end] == text`, never empty, never over the limit.
+
+    `heading` is the path that leads to it, outermost first ("Handbook › Leave"); its first
+    part is the document's title.  `page` is the page on which the chunk starts.
+    """
+
+    id: str
+    document_id: str
+    ordinal: int
+    text: str
+    start: int
+    end: int
+    tokens: int
+    page: int | None
+    heading: str
+
+    @property
+    def embedding_text(self) -> str:
+        """Return heading and text on one line: the only place where newlines are stripped."""
+        return " ".join(f"{self.heading} {self.text}".split())
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedBatch:
+    """Chunks and their vectors, row for row, in reading order."""
+
+    chunks: Sequence[Chunk]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that was not ingested: `reason` is a short code, `hint` what to do about it."""
+
+    source_id: str
+    reason: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A file whose content is already indexed under another id."""
+
+    old_id: str
+    source: Source
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do: every source seen is in exactly one of the lists."""
+
+    new: tuple[Source, ...] = ()
+    changed: tuple[Source, ...] = ()
+    moved: tuple[Move, ...] = ()
+    unchanged: tuple[Source, ...] = ()
+    touched: tuple[Source, ...] = ()
+    vanished: tuple[str, ...] = ()
+    skipped: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the index remembers of a source, ingested or refused."""
+
+    fingerprint: str
+    size_bytes: int
+    mtime_ns: int
+    seen_ns: int
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is; `current` is the id of the file being read, sizes are in bytes."""
+
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    chunks_done: int
+    current: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one run did; no file of the folder is missing from the counts.
+
+    `embedded` counts the texts that were sent to the embedder (the rest had a stored
+    vector).  `notes` are (document id, finding) pairs.  `seconds` is keyed by stage.
+    """
+
+    ingested: tuple[str, ...] = ()
+    unchanged: int = 0
+    moved: int = 0
+    removed: tuple[str, ...] = ()
+    skipped: tuple[Failure, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    chunks: int = 0
+    embedded: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)

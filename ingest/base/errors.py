@@ -1,0 +1,81 @@
+"""The root of the error family: every failure says what happened and what to do next.
+
+    PipelineError(message, hint)
+    ├── SettingsError              a setting has a value that is not allowed
+    ├── ParseError                 one file cannot be read; the run goes on without it
+    │   ├── UnsupportedFormat
+    │   ├── EncryptedDocument
+    │   ├── EmptyDocument
+    │   └── UnreadableFile
+    ├── FolderError                the folder to ingest is missing or holds nothing
+    ├── EndpointError              (rag.models.errors) the model server
+    │   ├── EndpointUnreachable
+    │   ├── ModelUnavailable
+    │   ├── ContextOverflow
+    │   └── BadResponse
+    └── IndexFault                 (rag.index.errors) the index on disk
+        ├── IndexMissing
+        ├── IndexMismatch
+        ├── IndexLocked
+        └── IndexDamaged
+"""
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """Base of every error this program raises on purpose.
+
+    `message` is one line: what happened. `hint` is one line: what to do next.
+    `exit_code` is what the command line returns when nothing handles it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class SettingsError(PipelineError):
+    """A setting has a value that is not allowed."""
+
+    exit_code = 2
+
+
+class ParseError(PipelineError):
+    """One file cannot be turned into text; `reason` is its short code in reports."""
+
+    reason: ClassVar[str] = "corrupt"
+
+
+class UnsupportedFormat(ParseError):
+    """The content is of a kind no parser reads, or binary."""
+
+    reason = "unsupported"
+
+
+class EncryptedDocument(ParseError):
+    """A password is needed to read the file."""
+
+    reason = "encrypted"
+
+
+class EmptyDocument(ParseError):
+    """The file was read and holds no text."""
+
+    reason = "no-text"
+
+
+class UnreadableFile(ParseError):
+    """The operating system or a limit of ours refused the file."""
+
+    reason = "unreadable"
+
+
+class FolderError(PipelineError):
+    """The folder to ingest is missing, not a folder, or holds nothing that can be read."""

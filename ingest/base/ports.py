@@ -1,0 +1,81 @@
+"""The two things ingestion needs from outside, as Protocols: an embedder and an index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Chunk, Document, Failure, Known, Move, Source, Vectors
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors; safe to call from several threads."""
+
+    @property
+    def identity(self) -> str:
+        """Name everything that changes a vector: model, dimension, document prefix."""
+        ...
+
+    @property
+    def token_limit(self) -> int:
+        """The most tokens one text may have, after prefix and special tokens are deducted."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls of `embed` may run at once."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return an upper estimate of each text's tokens; exact where the tokenizer is known."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit row per text, in order; raises PipelineError."""
+        ...
+
+
+class ChunkIndex(Protocol):
+    """Keeps documents, chunks and vectors; every method is durable when it returns.
+
+    Vectors are stored under a key that names embedder and text (`ingest.embed.vector_key`),
+    so a text that was embedded once is never embedded again.
+    """
+
+    def known(self, root: str) -> Mapping[str, Known]:
+        """Return what is remembered of each source of `root`, by id."""
+        ...
+
+    def stored_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of `keys` that already have a vector."""
+        ...
+
+    def add_vectors(self, keys: Sequence[str], vectors: Vectors) -> None:
+        """Store vectors under their keys, in one transaction."""
+        ...
+
+    def add_document(
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+    ) -> None:
+        """Replace all chunks of the document by these, in one transaction.
+
+        `keys[i]` is the vector key of `chunks[i]`; every key must have a vector.
+        """
+        ...
+
+    def move_document(self, root: str, move: Move) -> None:
+        """Give a document its new id; chunks and vectors stay."""
+        ...
+
+    def remove_documents(self, root: str, ids: Sequence[str]) -> None:
+        """Forget sources with all their chunks, in one transaction."""
+        ...
+
+    def touch_documents(self, sources: Sequence[Source]) -> None:
+        """Remember new size and time of sources whose content is the same."""
+        ...
+
+    def record_failure(self, source: Source, fingerprint: str, failure: Failure) -> None:
+        """Remember that a source could not be ingested, and drop chunks it had before."""
+        ...

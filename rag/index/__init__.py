@@ -1,0 +1,1 @@
+"""The index on disk: the catalogue is the truth, Chroma its projection."""
