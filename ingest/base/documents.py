@@ -134,9 +134,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the index remembers of a source, ingested or refused."""
+    """What the index remembers of a source, ingested or refused.
+
+    `recipe` names the parser and chunker settings it was read with; `seen_ns` is the clock
+    when it was read: a file whose mtime is not clearly older than that may have changed since.
+    """
 
     fingerprint: str
+    recipe: str
     size_bytes: int
     mtime_ns: int
     seen_ns: int

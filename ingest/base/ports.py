@@ -39,6 +39,8 @@ class Embedder(Protocol):
 class ChunkIndex(Protocol):
     """Keeps documents, chunks and vectors; every method is durable when it returns.
 
+    It is opened with a recipe (parser and chunker settings) and stamps every row with it.
+
     Vectors are stored under a key that names embedder and text (`ingest.embed.vector_key`),
     so a text that was embedded once is never embedded again.
     """
