@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -90,6 +91,19 @@ class Chunk:
     def embedding_text(self) -> str:
         """Return heading and text on one line: the only place where newlines are stripped."""
         return " ".join(f"{self.heading} {self.text}".split())
+
+
+def chunk_id(root: str, document_id: str, ordinal: int, text: str, recipe: str) -> str:
+    """Return the id of a chunk: 32 hexadecimal digits that depend on nothing else.
+
+    SHA-256 over the parts, each preceded by its length, so that no two lists of parts
+    can look the same.
+    """
+    digest = sha256()
+    for part in (root, document_id, str(ordinal), text, recipe):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
