@@ -62,6 +62,7 @@ class Document:
 
     @property
     def id(self) -> str:
+        """Return the id of the source."""
         return self.source.id
 
     def page_at(self, offset: int) -> int | None:

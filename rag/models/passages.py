@@ -1,4 +1,4 @@
-"""The form in which passages stand in a prompt: written for every model, read by the embedded one."""
+"""The form of passages in a prompt: written for every model, read by the embedded one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,230 @@
+"""One model server through the `openai` package: requests out, checked answers back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+import orjson
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+from rag.models.decode import Vectors, read_embeddings
+from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable
+from rag.models.faults import MISSING_V1, classify, error_text
+
+_SENT_HEADERS = frozenset(
+    ("host", "accept", "accept-encoding", "connection", "content-type", "content-length",
+     "user-agent")
+)  # fmt: skip
+_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait for a connection and for the next byte of an answer."""
+
+    connect: float = 3.0
+    response: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; 0 means it did not say."""
+
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer; the last one carries `finish_reason`."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    model: str = ""
+    usage: Usage | None = None
+
+
+class Endpoint:
+    """A connection to one server; safe to use from several threads.
+
+    `transport` replaces the network (the embedded model).  Nothing but the given key and
+    the request itself is sent: no variable of the environment, no header about the machine.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        timeouts: Timeouts | None = None,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        timeouts = timeouts or Timeouts()
+        self.url = url
+        self.host = urlsplit(url).netloc
+        self._authorization = f"Bearer {key or 'none'}"
+        self._http = httpx2.Client(
+            timeout=httpx2.Timeout(timeouts.response, connect=timeouts.connect),
+            # Shorter than the 5 s after which servers close: a request never meets a closing line.
+            limits=httpx2.Limits(keepalive_expiry=3.0),
+            # Proxies of the environment break loopback and would see private documents.
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
+            event_hooks={"request": [self._strip_headers]},
+        )
+        self._client = openai.OpenAI(
+            base_url=url, api_key=key or "none", max_retries=0, http_client=self._http
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def get(self, path: str) -> object:
+        """Return the JSON at `path`, counted from the server's root; None when it is no JSON.
+
+        Raises EndpointUnreachable when nothing listens.  The status is not looked at: servers
+        answer 200 to paths they do not have, so callers must check the shape.
+        """
+        root = self.url.removesuffix("/v1")
+        with self._translated():
+            response = self._http.get(root + path, timeout=httpx2.Timeout(30.0, connect=3.0))
+        try:
+            body: object = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            return None
+        if response.status_code in (401, 403):
+            raise classify(error_text(body), response.status_code, self.host)
+        return body
+
+    def embed(self, model: str, texts: Sequence[str]) -> Vectors:
+        """Return one unit row per text, in order, whatever order the server answered in.
+
+        Retries what may succeed on a second try.  Raises EndpointError.
+        """
+        for attempt in range(_RETRIES + 1):
+            try:
+                return self._embed_once(model, texts)
+            except EndpointError as error:
+                if not error.retryable or attempt == _RETRIES:
+                    raise
+            time.sleep(0.5 * 2**attempt)
+        raise AssertionError("unreachable")
+
+    def _embed_once(self, model: str, texts: Sequence[str]) -> Vectors:
+        body = {
+            "model": model,
+            "input": [text.encode("utf-8", "replace").decode("utf-8") for text in texts],
+            "encoding_format": "base64",
+        }
+        # The typed result builds every float as a checked object: 20 times the time.
+        with self._translated():
+            response = self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
+        return read_embeddings(response.content, len(texts), self.host)
+
+    def stream(
+        self, model: str, messages: Sequence[Message], max_tokens: int, temperature: float
+    ) -> Iterator[Delta]:
+        """Yield the answer as it is written; the last delta has a finish reason.
+
+        A stream that ends without one yields `finish_reason="truncated"`; one without a
+        single chunk raises BadResponse.
+        """
+        finish, seen = None, False
+        with self._translated():
+            chunks = self._client.chat.completions.create(
+                model=model,
+                messages=cast(
+                    "list[ChatCompletionMessageParam]",
+                    [{"role": m.role, "content": m.content} for m in messages],
+                ),
+                max_tokens=max_tokens,
+                temperature=temperature,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            with chunks:
+                for chunk in chunks:
+                    seen = True
+                    delta = _read_delta(chunk)
+                    finish = delta.finish_reason or finish
+                    yield delta
+        if not seen:
+            raise BadResponse(f"{self.host} sent an empty answer", MISSING_V1)
+        if finish is None:
+            yield Delta(finish_reason="truncated")
+
+    def _strip_headers(self, request: httpx2.Request) -> None:
+        for name in set(request.headers) - _SENT_HEADERS:
+            del request.headers[name]
+        request.headers["authorization"] = self._authorization
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn every exception of openai and httpx2 into one of ours."""
+        try:
+            yield
+        except openai.APIStatusError as error:
+            body = error.body if error.body is not None else error.response.content
+            raise classify(error_text(body), error.status_code, self.host) from error
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            raise EndpointUnreachable(
+                f"{self.host} did not answer in time",
+                "wait for the model to load, or raise RAG_RESPONSE_TIMEOUT_SECONDS",
+            ) from error
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
+            raise self._connection_error(error) from error
+        except openai.APIError as error:
+            raise classify(error_text(error.body or str(error)), None, self.host) from error
+        except (
+            openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError,
+            # What openai-python lets through when a server answers with something else.
+            ValueError, TypeError, AttributeError, KeyError, IndexError,
+        ) as error:  # fmt: skip
+            raise BadResponse(
+                f"{self.host} sent an answer that cannot be read: {type(error).__name__}: {error}",
+                MISSING_V1,
+            ) from error
+
+    def _connection_error(self, error: Exception) -> EndpointUnreachable:
+        cause = error.__cause__ or error
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+            return EndpointUnreachable(
+                f"no server at {self.url}",
+                "start it (LM Studio: lms server start), set RAG_ENDPOINT, or add --embedded",
+            )
+        return EndpointUnreachable(
+            f"the connection to {self.host} broke: {cause}", "try again", retryable=True
+        )
+
+
+def _read_delta(chunk: ChatCompletionChunk) -> Delta:
+    usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0) \
+        if chunk.usage else None  # fmt: skip
+    if not chunk.choices:
+        return Delta(model=chunk.model or "", usage=usage)
+    choice = chunk.choices[0]
+    extra = (choice.delta.model_extra or {}) if choice.delta else {}
+    return Delta(
+        text=(choice.delta.content or "") if choice.delta else "",
+        reasoning=str(extra.get("reasoning_content") or extra.get("reasoning") or ""),
+        finish_reason=choice.finish_reason,
+        model=chunk.model or "",
+        usage=usage,
+    )

@@ -1,0 +1,205 @@
+"""Every setting, its default and its meaning; the only reader of the environment and `.env`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from platformdirs import user_cache_dir
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from ingest.base.errors import SettingsError
+
+EMBEDDED = "embedded"
+PREFIX = "RAG_"
+
+
+def normalise_endpoint(value: str) -> str:
+    """Return the base URL with one spelling: `/v1` once, no trailing slash, no `localhost`.
+
+    `localhost` becomes 127.0.0.1: where a server listens on IPv4 only, resolving the name
+    first tries IPv6 and costs up to two seconds per connection on Windows.
+    """
+    text = value.strip()
+    if text == EMBEDDED:
+        return text
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"give '{EMBEDDED}' or an http(s) URL such as http://127.0.0.1:1234/v1")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("leave user, password, query and fragment out of the URL")
+    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    host = f"[{host}]" if ":" in host else host
+    netloc = f"{host}:{parts.port}" if parts.port else host
+    path = parts.path.rstrip("/")
+    path = path if path.endswith("/v1") else f"{path}/v1"
+    return urlunsplit((parts.scheme, netloc, path, "", ""))
+
+
+Endpoint = Annotated[str, BeforeValidator(normalise_endpoint)]
+
+
+class Settings(BaseSettings):
+    """All settings; each can be given as RAG_<NAME>, in `.env`, or as a command-line flag."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",  # other programs share .env
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_default=True,
+    )
+
+    endpoint: Endpoint = Field(
+        "http://127.0.0.1:1234/v1",
+        description="Base URL of the model server, or 'embedded' for the model inside the program.",
+    )
+    embedding_endpoint: Endpoint | None = Field(
+        None, description="Another server for embeddings only; empty: the same as RAG_ENDPOINT."
+    )
+    chat_endpoint: Endpoint | None = Field(
+        None, description="Another server for chat only; empty: the same as RAG_ENDPOINT."
+    )
+    api_key: SecretStr = Field(
+        SecretStr("lm-studio"), description="Key sent to the server; local servers take any."
+    )
+    embedding_model: str | None = Field(
+        None, description="Embedding model; empty: chosen from what the server offers."
+    )
+    chat_model: str | None = Field(
+        None, description="Chat model; empty: chosen from what the server offers."
+    )
+    index_dir: Path = Field(Path("data/index"), description="Folder of the index.")
+    cache_dir: Path = Field(
+        Path(user_cache_dir("foldercite", appauthor=False)),
+        description="Folder for downloaded model weights; empty: the user's cache folder.",
+    )
+    chunk_tokens: Annotated[int, Field(ge=32, le=4096)] = Field(
+        200, description="Tokens of text in a chunk, 32 to 4096."
+    )
+    batch_size: Annotated[int, Field(ge=1, le=2048)] = Field(
+        64, description="Most texts in one embedding request, 1 to 2048."
+    )
+    embedding_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Embedding requests at once, 1 to 64."
+    )
+    max_file_megabytes: PositiveInt = Field(
+        64, description="Larger files are skipped and reported."
+    )
+    top_k: Annotated[int, Field(ge=1, le=100)] = Field(
+        8, description="Passages retrieved for a question, 1 to 100."
+    )
+    context_tokens: PositiveInt | None = Field(
+        None, description="Context of the chat model in tokens; empty: what the server says."
+    )
+    answer_tokens: PositiveInt = Field(768, description="Most tokens of an answer.")
+    temperature: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.1, description="Sampling temperature of the chat model, 0 to 2."
+    )
+    refusal_threshold: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.33,
+        description="Embedded model: evidence below this is 'not in your documents', 0 to 1.",
+    )
+    search: Literal["auto", "chroma", "exact"] = Field(
+        "auto", description="Vector search: auto, chroma or exact."
+    )
+    chroma_documents: bool = Field(
+        False, description="Also store the text in Chroma, for other Chroma clients."
+    )
+    connect_timeout_seconds: PositiveFloat = Field(
+        3.0, description="Longest wait for a connection."
+    )
+    response_timeout_seconds: PositiveFloat = Field(
+        600.0, description="Longest wait for a first byte; loading a model takes minutes."
+    )
+    idle_timeout_seconds: PositiveFloat = Field(
+        60.0, description="Longest silence in the middle of an answer."
+    )
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
+        """Return the settings from environment and `.env`, with `overrides` on top.
+
+        Overrides that are None count as not given.  Raises SettingsError naming the setting,
+        its value and what is allowed.
+        """
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        unknown = sorted(set(given) - set(cls.model_fields))
+        if unknown:
+            raise SettingsError(
+                f"unknown setting: {', '.join(unknown)}", "see .env.example for all settings"
+            )
+        try:
+            return cls(**given)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise _explain(error) from None
+        except (SourceError, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(
+                f"the settings in .env cannot be read: {error}", "save .env as UTF-8 text"
+            ) from None
+
+    @property
+    def embeddings_at(self) -> str:
+        """Return the endpoint that embeds."""
+        return self.embedding_endpoint or self.endpoint
+
+    @property
+    def chat_at(self) -> str:
+        """Return the endpoint that answers."""
+        return self.chat_endpoint or self.endpoint
+
+
+def is_private(url: str) -> bool:
+    """Tell whether the address is this machine or on a private network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return url == EMBEDDED or host == "localhost" or host.endswith((".local", ".lan"))
+    return address.is_loopback or address.is_private
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether the address is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return url == EMBEDDED or host == "localhost"
+
+
+def unknown_variables() -> list[str]:
+    """Return RAG_ variables of the environment that name no setting: spelling mistakes."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+
+
+def _explain(error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    field = Settings.model_fields[name]
+    secret = field.annotation is SecretStr
+    value = "(hidden)" if secret else repr(first["input"])
+    reason = first["msg"].removeprefix("Value error, ")
+    return SettingsError(
+        f"{PREFIX}{name.upper()} is {value}: {reason[:1].lower()}{reason[1:]}",
+        field.description or "",
+    )
