@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -17,6 +17,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from rag.models.decode import Vectors, read_embeddings
 from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable
 from rag.models.faults import MISSING_V1, classify, error_text
+from rag.models.messages import Delta, Message, Usage
 
 _SENT_HEADERS = frozenset(
     ("host", "accept", "accept-encoding", "connection", "content-type", "content-length",
@@ -31,33 +32,6 @@ class Timeouts:
 
     connect: float = 3.0
     response: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens as the server counted them; 0 means it did not say."""
-
-    prompt_tokens: int = 0
-    answer_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of a streamed answer; the last one carries `finish_reason`."""
-
-    text: str = ""
-    reasoning: str = ""
-    finish_reason: str | None = None
-    model: str = ""
-    usage: Usage | None = None
 
 
 class Endpoint:

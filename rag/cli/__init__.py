@@ -1,0 +1,1 @@
+"""The command line: the only place of the program that prints."""

@@ -1,0 +1,85 @@
+"""`rag ask`: one question, or a small prompt loop; answers are streamed, then sourced."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ingest.base.errors import PipelineError
+from rag.cli.console import Terminal
+from rag.cli.options import load_settings, with_server
+from rag.cli.show import show_json, show_sources
+from rag.index.records import Selection
+from rag.pipeline import Pipeline
+from rag.query.answer import Answer
+from rag.settings import Settings
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Answer the question given, the one on standard input, or all that are typed."""
+    settings = load_settings(options)
+    selection = read_filters(options.filter)
+    question = " ".join(options.question)
+    if not question and not sys.stdin.isatty():
+        question = sys.stdin.read()
+
+    def action(chosen: Settings) -> int:
+        with Pipeline(chosen) as pipeline:
+            if question or options.json:
+                answer_one(pipeline, question, selection, terminal, as_json=options.json)
+            else:
+                _loop(pipeline, selection, terminal)
+        return 0
+
+    return with_server(settings, terminal, action)
+
+
+def answer_one(
+    pipeline: Pipeline,
+    question: str,
+    selection: Selection | None,
+    terminal: Terminal,
+    *,
+    as_json: bool = False,
+) -> Answer:
+    """Answer one question on the terminal, streamed."""
+    if as_json:
+        answer = pipeline.ask(question, selection=selection)
+        show_json(terminal, answer)
+        return answer
+    answer = pipeline.ask(question, selection=selection, on_text=terminal.write)
+    if answer.abstained:
+        terminal.write(answer.text)
+    terminal.say()
+    show_sources(terminal, answer)
+    return answer
+
+
+def _loop(pipeline: Pipeline, selection: Selection | None, terminal: Terminal) -> None:
+    terminal.note("Ask about your documents; an empty line ends.")
+    while True:
+        try:
+            question = input("> ").strip()
+        except EOFError:
+            question = ""
+        if not question:
+            return
+        try:
+            answer_one(pipeline, question, selection, terminal)
+        except PipelineError as error:
+            terminal.fail(error)
+        terminal.say()
+
+
+def read_filters(patterns: Sequence[str]) -> Selection | None:
+    """Return what --filter selects: `.pdf` is a type, anything else a path pattern.
+
+    A pattern without wildcards matches any path that contains it.  Several paths, or several
+    types, mean any of them.
+    """
+    if not patterns:
+        return None
+    suffixes = tuple(p for p in patterns if p.startswith(".") and "/" not in p)
+    paths = tuple(p if set(p) & set("*?[") else f"*{p}*" for p in patterns if p not in suffixes)
+    return Selection(path_globs=paths, suffixes=suffixes)

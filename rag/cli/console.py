@@ -1,0 +1,89 @@
+"""How output looks: two consoles, errors with their remedy, text of documents made harmless."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console
+from rich.text import Text
+
+from ingest.base.errors import PipelineError
+
+# Terminal control: escape sequences, C0 and C1 but tab and newline, bidirectional overrides.
+_CONTROL = re.compile(
+    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?(?:\[[0-?]*[ -/]*[@-~])?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def clean(text: str) -> str:
+    """Return text that can move no cursor, set no colour and reverse no line."""
+    return _CONTROL.sub("", text)
+
+
+def forgive_encoding() -> None:
+    """Let a console that lacks a character show `?` in its place instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _console(file: IO[str]) -> Console:
+    return Console(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+class Terminal:
+    """Where results (`say`) and everything about them (`note`, `warn`, `fail`) are printed."""
+
+    def __init__(self) -> None:
+        self.out = _console(sys.stdout)
+        self.err = _console(sys.stderr)
+
+    @property
+    def is_interactive(self) -> bool:
+        """Tell whether someone is there to read and to answer."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+    def say(self, text: str = "", style: str = "", end: str = "\n") -> None:
+        """Print a result to standard output."""
+        self.out.print(Text(clean(text), style=style), end=end)
+
+    def write(self, text: str) -> None:
+        """Print a piece of a streamed answer at once."""
+        self.out.file.write(clean(text))
+        self.out.file.flush()
+
+    def note(self, text: str, style: str = "dim") -> None:
+        """Print something about a result to standard error."""
+        self.err.print(Text(clean(text), style=style))
+
+    def warn(self, text: str) -> None:
+        """Print a warning to standard error."""
+        self.note(f"warning: {text}", "yellow")
+
+    def fail(self, error: PipelineError) -> None:
+        """Print what happened and what to do next."""
+        self.err.print(Text("error: ", style="bold red") + Text(clean(error.message)))
+        if error.hint:
+            self.err.print(Text("fix:   ", style="bold green") + Text(clean(error.hint)))
+
+    def confirm(self, question: str) -> bool:
+        """Ask a yes-or-no question; no answer means yes."""
+        self.err.print(Text(f"{question} [Y/n] "), end="")
+        try:
+            return input().strip().lower() in ("", "y", "yes", "j", "ja")
+        except EOFError:
+            return False
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """Show that something is being waited for, on a terminal only."""
+        if not self.err.is_terminal:
+            yield
+            return
+        with self.err.status(Text(text)):
+            yield

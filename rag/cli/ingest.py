@@ -1,0 +1,104 @@
+"""`rag ingest`: index a folder, with a progress bar and a report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ingest.base.documents import IngestReport, Plan, Progress
+from rag.cli.console import Terminal
+from rag.cli.main import EXIT_SKIPPED
+from rag.cli.options import load_settings, with_server
+from rag.cli.show import show_json, show_report
+from rag.settings import Settings
+
+
+def run(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Index the folder; 3 under --strict when a file was skipped."""
+    settings = load_settings(options)
+    if options.dry_run:
+        return _show_plan(settings, options, terminal)
+
+    def action(chosen: Settings) -> IngestReport:
+        return ingest_with_progress(chosen, options.folder, terminal)
+
+    report = with_server(settings, terminal, action)
+    if options.json:
+        show_json(terminal, report)
+    else:
+        show_report(terminal, report)
+        terminal.note(f'index: {settings.index_dir}; next: rag ask "your question"')
+    return EXIT_SKIPPED if options.strict and report.skipped else 0
+
+
+def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
+    """Index the folder and show how far it is on a terminal."""
+    from rag.pipeline import Pipeline
+
+    with Pipeline(settings) as pipeline:
+        with terminal.status("connecting to the model ..."):
+            choice = pipeline.embedding_choice
+        terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
+        with progress_bar(terminal) as on_progress:
+            report = pipeline.ingest(folder, on_progress)
+        for warning in pipeline.warnings:
+            terminal.warn(warning)
+        return report
+
+
+@contextmanager
+def progress_bar(terminal: Terminal) -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows files, chunks, rate and time left; silent without a terminal."""
+    if not terminal.err.is_terminal:
+        yield lambda _progress: None
+        return
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[files]} files"),
+        TextColumn("{task.fields[chunks]} chunks"),
+        TextColumn("{task.fields[rate]:.0f}/s"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=terminal.err, transient=True) as bar:
+        task = bar.add_task("", total=None, files="0", chunks=0, rate=0.0)
+
+        def show(progress: Progress) -> None:
+            elapsed = bar.tasks[0].elapsed or 1.0
+            bar.update(
+                task,
+                total=progress.bytes_total or 1,
+                completed=progress.bytes_done,
+                files=f"{progress.files_done}/{progress.files_total}",
+                chunks=progress.chunks_done,
+                rate=progress.chunks_done / elapsed,
+            )
+
+        yield show
+
+
+def _show_plan(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
+    from rag.pipeline import Pipeline
+
+    with Pipeline(settings) as pipeline:
+        plan = pipeline.plan(options.folder)
+    if options.json:
+        show_json(terminal, plan)
+        return 0
+    for word, names in _plan_lines(plan):
+        for name in names:
+            terminal.say(f"{word:<10}{name}")
+    terminal.say(f"{len(plan.unchanged) + len(plan.touched)} unchanged; nothing was written", "dim")
+    return EXIT_SKIPPED if options.strict and plan.skipped else 0
+
+
+def _plan_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:
+    yield "new", [source.id for source in plan.new]
+    yield "changed", [source.id for source in plan.changed]
+    yield "moved", [f"{move.old_id} -> {move.source.id}" for move in plan.moved]
+    yield "removed", list(plan.vanished)
+    yield "skipped", [f"{failure.source_id}: {failure.message}" for failure in plan.skipped]

@@ -1,0 +1,162 @@
+"""`rag`: the words of the command line in, an exit code out."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ingest.base.errors import PipelineError
+from rag import __version__
+
+if TYPE_CHECKING:
+    from rag.cli.console import Terminal
+
+EXIT_USAGE = 2
+EXIT_SKIPPED = 3
+EXIT_INTERRUPTED = 130
+
+EPILOG = """\
+exit codes: 0 done, 1 failed, 2 wrong usage, 3 files were skipped under --strict,
+            75 the index is locked by another run, 130 interrupted
+
+every setting can also stand in the environment or in .env as RAG_NAME; see .env.example"""
+
+# The module of a command is imported only when the command is run.
+_MODULES = {
+    "demo": "rag.cli.demo",
+    "ingest": "rag.cli.ingest",
+    "ask": "rag.cli.ask",
+    "status": "rag.cli.status",
+    "doctor": "rag.cli.doctor",
+    "models": "rag.cli.models",
+    "serve-embedded": "rag.cli.models",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser for all commands."""
+    parser = argparse.ArgumentParser(
+        prog="rag",
+        description="Ask questions about a folder of private documents. Every statement of an "
+        "answer shows where it comes from. Models run on your own machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"rag {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    shared = _shared_options()
+
+    demo = commands.add_parser(
+        "demo", parents=[shared], help="try it on sample documents, with no model server"
+    )
+    demo.add_argument("question", nargs="*", help="your own question instead of the samples")
+
+    ingest = commands.add_parser("ingest", parents=[shared], help="index a folder of documents")
+    ingest.add_argument("folder", help="the folder (or one file) to index")
+    ingest.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    ingest.add_argument("--strict", action="store_true", help="exit with 3 if a file was skipped")
+    ingest.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    ask = commands.add_parser("ask", parents=[shared], help="ask a question, get a cited answer")
+    ask.add_argument("question", nargs="*", help="none: read it from a prompt or a pipe")
+    ask.add_argument("-k", "--top-k", type=int, metavar="N", help="passages to retrieve")
+    ask.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
+    ask.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only files whose path matches (handbook/*), or of a type (.pdf); repeatable",
+    )
+    ask.add_argument("--json", action="store_true", help="print the whole answer as JSON")
+
+    status = commands.add_parser("status", parents=[shared], help="show what is in the index")
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+
+    doctor = commands.add_parser(
+        "doctor", parents=[shared], help="check server, models and index; name each fix"
+    )
+    doctor.add_argument("--json", action="store_true", help="print it as JSON")
+
+    models = commands.add_parser("models", parents=[shared], help="models of the server")
+    models.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "pull"),
+        default="list",
+        help="list what the server offers (default), or pull the embedded model's weights",
+    )
+    models.add_argument("--json", action="store_true", help="print the list as JSON")
+
+    serve = commands.add_parser(
+        "serve-embedded",
+        parents=[shared],
+        help="offer the embedded model to other programs on 127.0.0.1",
+    )
+    serve.add_argument("--port", type=int, default=1235, help="port (default 1235)")
+    return parser
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    group = shared.add_argument_group("settings")
+    group.add_argument("--index", dest="index_dir", metavar="DIR", help="folder of the index")
+    group.add_argument("--endpoint", metavar="URL", help="model server, or 'embedded'")
+    group.add_argument(
+        "--embedded",
+        dest="endpoint",
+        action="store_const",
+        const="embedded",
+        help="use the model inside the program: no server, no network",
+    )
+    group.add_argument("--embedding-model", metavar="ID", help="embedding model to use")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other setting, for example --set chunk_tokens=300",
+    )
+    group.add_argument("--debug", action="store_true", help="show tracebacks")
+    return shared
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing but --debug shows a traceback."""
+    options = build_parser().parse_args(arguments)
+    from rag.cli.console import Terminal, forgive_encoding
+
+    forgive_encoding()
+    terminal = Terminal()
+    try:
+        module = importlib.import_module(_MODULES[options.command])
+        code: int = module.run(options, terminal)
+    except PipelineError as error:
+        if options.debug:
+            raise
+        terminal.fail(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        if options.debug:
+            raise
+        return _interrupted(options, terminal)
+    except BrokenPipeError:
+        # The reader of our output left (head, less): nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def _interrupted(options: argparse.Namespace, terminal: Terminal) -> int:
+    terminal.note("\nstopped.", "yellow")
+    if options.command in ("ingest", "demo"):
+        terminal.note("What was indexed is kept; the same command goes on from here.", "yellow")
+    return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""The words of the command line in, settings and a selection of documents out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+from ingest.base.errors import SettingsError
+from rag.cli.console import Terminal
+from rag.models.errors import EndpointUnreachable
+from rag.settings import EMBEDDED, Settings
+
+Result = TypeVar("Result")
+
+
+def load_settings(options: argparse.Namespace, **overrides: object) -> Settings:
+    """Return the settings with what the command line says on top."""
+    given = {
+        name: value
+        for name in Settings.model_fields
+        if (value := getattr(options, name, None)) is not None
+    }
+    return Settings.load({**given, **_named(options.set), **overrides})
+
+
+def _named(pairs: list[str]) -> dict[str, object]:
+    named: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {pair}: no value", "write --set NAME=VALUE")
+        named[name.strip().lower().removeprefix("rag_").replace("-", "_")] = value
+    return named
+
+
+def with_server(
+    settings: Settings, terminal: Terminal, action: Callable[[Settings], Result]
+) -> Result:
+    """Run the action; when no server answers and someone is there, offer the embedded model."""
+    try:
+        return action(prepared(settings, terminal))
+    except EndpointUnreachable as error:
+        if EMBEDDED in (settings.embeddings_at, settings.chat_at) or not terminal.is_interactive:
+            raise
+        terminal.fail(error)
+        if not terminal.confirm("Use the embedded model instead (91 MB, downloaded once)?"):
+            raise
+    embedded = settings.model_copy(
+        update={"endpoint": EMBEDDED, "embedding_endpoint": None, "chat_endpoint": None}
+    )
+    return action(prepared(embedded, terminal))
+
+
+def prepared(settings: Settings, terminal: Terminal) -> Settings:
+    """Make sure that the embedded model's weights are there if it is used."""
+    if EMBEDDED in (settings.embeddings_at, settings.chat_at):
+        from rag.cli.models import pull
+
+        pull(settings, terminal)
+    return settings

@@ -1,0 +1,101 @@
+"""Answers, reports and records as a person or a program reads them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.cli.console import Terminal
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Failure, IngestReport
+    from rag.query.answer import Answer
+    from rag.query.cite import Citation
+
+EXTRACTIVE = "Extractive answer: sentences quoted from your documents; no language model wrote it."
+_EXCERPT = 160
+_LISTED = 20
+
+
+def show_json(terminal: Terminal, value: object) -> None:
+    """Print a record as JSON; escaped where the console could not show it."""
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    text = json.dumps(plain, ensure_ascii=ascii_only, indent=2, default=_plain)
+    terminal.write(text + "\n")
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value) if isinstance(value, Path) else list(value)  # type: ignore[call-overload]
+
+
+def show_sources(terminal: Terminal, answer: Answer) -> None:
+    """Print where each statement comes from, or what came nearest to the question."""
+    if answer.extractive:
+        terminal.say(EXTRACTIVE, "italic dim")
+    if not answer.complete:
+        terminal.warn("the answer was cut off; raise RAG_ANSWER_TOKENS or ask again")
+    if answer.abstained:
+        _show_nearest(terminal, answer)
+        return
+    if not answer.citations:
+        terminal.warn("no statement of this answer names its source; do not rely on it")
+        _show_nearest(terminal, answer)
+        return
+    terminal.say("\nSources", "bold")
+    for citation in answer.citations:
+        _show_citation(terminal, citation)
+
+
+def _show_citation(terminal: Terminal, citation: Citation) -> None:
+    from rag.query.prompt import label
+
+    place = label(citation.hit.chunk, citation.page)
+    mark = "" if citation.verified else "   (not verified: compare statement and quote)"
+    terminal.say(f"  [{citation.number}] {place}", "cyan", end="")
+    terminal.say(mark, "yellow")
+    terminal.say(f'      "{" ".join(citation.quote.split())}"')
+
+
+def _show_nearest(terminal: Terminal, answer: Answer) -> None:
+    from rag.query.prompt import label
+
+    if not answer.context:
+        return
+    terminal.say("\nNearest passages", "bold")
+    for hit in answer.context[:3]:
+        text = " ".join(hit.chunk.text.split())
+        terminal.say(f"  {label(hit.chunk)}", "cyan")
+        terminal.say(f"      {text[:_EXCERPT]}{'…' if len(text) > _EXCERPT else ''}")
+
+
+def show_report(terminal: Terminal, report: IngestReport) -> None:
+    """Print what an ingest did; every skipped file with its reason."""
+    counts = [
+        f"{len(report.ingested)} indexed ({report.chunks} chunks)",
+        f"{report.unchanged} unchanged",
+        *([f"{report.moved} moved"] if report.moved else []),
+        *([f"{len(report.removed)} removed"] if report.removed else []),
+        f"{len(report.skipped)} skipped",
+    ]
+    terminal.say(", ".join(counts), "bold")
+    stages = "  ".join(f"{name} {seconds:.2f}" for name, seconds in report.seconds.items())
+    terminal.say(f"seconds: {stages}; {report.embedded} texts embedded", "dim")
+    for document, finding in report.notes[:_LISTED]:
+        terminal.say(f"  note: {document}: {finding}", "yellow")
+    show_skipped(terminal, report.skipped)
+
+
+def show_skipped(terminal: Terminal, skipped: tuple[Failure, ...]) -> None:
+    """Print each file that is not in the index, and why."""
+    for failure in skipped[:_LISTED]:
+        terminal.say(f"  skipped: {failure.source_id}: {failure.message}", "yellow")
+        if failure.hint:
+            terminal.say(f"           fix: {failure.hint}", "dim")
+    if len(skipped) > _LISTED:
+        terminal.say(f"  ... and {len(skipped) - _LISTED} more: rag status --json", "yellow")

@@ -1,0 +1,92 @@
+"""The embedder that ingestion and retrieval use: a model of an endpoint with its prefixes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingest.tokens import estimate_tokens
+from rag.models.choose import ModelInfo
+from rag.models.decode import Vectors
+from rag.models.endpoint import Endpoint
+from rag.models.families import UNKNOWN, Family, canonical_name, family_of
+
+# [CLS] and [SEP], or their like.
+SPECIAL_TOKENS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointEmbedder:
+    """An `ingest.base.ports.Embedder`: documents and questions each get their prefix."""
+
+    endpoint: Endpoint
+    model: str
+    family: Family
+    dimension: int
+    token_limit: int
+    in_flight: int
+    count: Callable[[Sequence[str]], list[int]]
+
+    @property
+    def identity(self) -> str:
+        """Name what changes a vector: model, dimension, document prefix."""
+        return f"{canonical_name(self.model)}|{self.dimension}|{self.family.document_prefix}"
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text, without prefix and special tokens."""
+        return self.count(texts)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit row per document text, in order; raises EndpointError."""
+        prefix = self.family.document_prefix
+        return self.endpoint.embed(self.model, [prefix + text for text in texts])
+
+    def embed_query(self, question: str) -> Vectors:
+        """Return the unit vector of a question, shape (dimension,); raises EndpointError."""
+        text = " ".join(question.split())
+        vectors: Vectors = self.endpoint.embed(self.model, [self.family.query_prefix + text])
+        return vectors[0]
+
+
+def connect_embedder(
+    endpoint: Endpoint,
+    model: ModelInfo,
+    in_flight: int,
+    probe_text: str,
+    exact_count: Callable[[Sequence[str]], list[int]] | None = None,
+) -> tuple[EndpointEmbedder, Vectors]:
+    """Return the embedder for a model, and the vector it gives the probe text.
+
+    `exact_count` counts tokens with special ones; without it a safe estimate is used.
+    Embedding the probe tells the dimension and proves that the model embeds at all.
+    """
+    family = family_of(model.id)
+    count = _without_special(exact_count) if exact_count else _estimate
+    probe = endpoint.embed(model.id, [family.document_prefix + probe_text])[0]
+    embedder = EndpointEmbedder(
+        endpoint=endpoint,
+        model=model.id,
+        family=family,
+        dimension=int(probe.shape[0]),
+        token_limit=_limit(model, family) - SPECIAL_TOKENS - count([family.document_prefix])[0],
+        in_flight=in_flight,
+        count=count,
+    )
+    return embedder, probe
+
+
+def _limit(model: ModelInfo, family: Family) -> int:
+    known = [n for n in (model.context_tokens, model.max_context_tokens) if n]
+    if family is not UNKNOWN:
+        known.append(family.max_tokens)
+    return min(known, default=UNKNOWN.max_tokens)
+
+
+def _estimate(texts: Sequence[str]) -> list[int]:
+    return [estimate_tokens(text) for text in texts]
+
+
+def _without_special(
+    exact_count: Callable[[Sequence[str]], list[int]],
+) -> Callable[[Sequence[str]], list[int]]:
+    return lambda texts: [count - SPECIAL_TOKENS for count in exact_count(texts)]

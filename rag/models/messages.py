@@ -1,0 +1,33 @@
+"""What goes to a chat model and what comes back, whatever the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the server counted them; 0 means it did not say."""
+
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer; the last one carries `finish_reason`."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+    model: str = ""
+    usage: Usage | None = None

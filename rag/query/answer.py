@@ -1,0 +1,157 @@
+"""A prompt in, a cited answer out, streamed on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ingest.base.documents import Chunk
+from rag.models.errors import BadResponse
+from rag.models.messages import Delta, Usage
+from rag.models.passages import NOT_IN_DOCUMENTS
+from rag.query.cite import Citation, cite
+from rag.query.fuse import Hit
+from rag.query.prompt import Prompt
+
+REFUSAL = "Not in your documents."
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds for finding passages, until the first word, and in all."""
+
+    retrieve_seconds: float
+    first_token_seconds: float
+    total_seconds: float
+    tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was asked, what was answered, and where every statement comes from.
+
+    Every `[n]` in `text` has a citation.  `abstained` means that the passages do not hold the
+    answer; `context` then holds the nearest ones.  `complete` is False when the model was cut
+    off.  `extractive` says that sentences were quoted by the embedded model, not written.
+    """
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...]
+    context: tuple[Hit, ...]
+    abstained: bool
+    complete: bool
+    extractive: bool
+    model: str
+    usage: Usage
+    timings: Timings
+
+
+def write_answer(
+    question: str,
+    prompt: Prompt,
+    stream: Iterable[Delta],
+    page_at: Callable[[Chunk, int], int | None],
+    *,
+    model: str,
+    extractive: bool,
+    retrieve_seconds: float,
+    on_text: Callable[[str], None] = lambda _text: None,
+) -> Answer:
+    """Return the answer that the stream holds; `on_text` gets each piece as it arrives.
+
+    A refusal is never shown to `on_text`: the text is held back until it is known to be none.
+    Raises BadResponse when the model wrote nothing.
+    """
+    started = time.perf_counter()
+    draft = _Draft(on_text)
+    for delta in stream:
+        draft.add(delta)
+    ended = time.perf_counter()
+    draft.raise_if_empty(model)
+    text, abstained = _read_refusal(draft.text.strip())
+    text, citations = (text, ()) if abstained else cite(text, prompt.context, page_at)
+    first = (draft.first_text_at or ended) - started
+    return Answer(
+        question=question,
+        text=text,
+        citations=citations,
+        context=prompt.context,
+        abstained=abstained,
+        complete=draft.finish_reason == "stop",
+        extractive=extractive,
+        model=model,
+        usage=draft.usage,
+        timings=Timings(
+            retrieve_seconds,
+            retrieve_seconds + first,
+            retrieve_seconds + ended - started,
+            _rate(draft.usage.answer_tokens, ended - started - first),
+        ),
+    )
+
+
+def refuse(question: str, model: str, *, extractive: bool, retrieve_seconds: float) -> Answer:
+    """Return the answer to a question for which the index holds no passage at all."""
+    return Answer(
+        question=question,
+        text=REFUSAL,
+        citations=(),
+        context=(),
+        abstained=True,
+        complete=True,
+        extractive=extractive,
+        model=model,
+        usage=Usage(),
+        timings=Timings(retrieve_seconds, retrieve_seconds, retrieve_seconds, None),
+    )
+
+
+class _Draft:
+    """An answer while it is being written."""
+
+    def __init__(self, on_text: Callable[[str], None]) -> None:
+        self._on_text = on_text
+        self._shown = 0
+        self.text = ""
+        self.reasoned = False
+        self.finish_reason: str | None = None
+        self.usage = Usage()
+        self.first_text_at: float | None = None
+
+    def add(self, delta: Delta) -> None:
+        self.usage = delta.usage or self.usage
+        self.finish_reason = delta.finish_reason or self.finish_reason
+        self.reasoned = self.reasoned or bool(delta.reasoning)
+        if delta.text:
+            self.first_text_at = self.first_text_at or time.perf_counter()
+            self.text += delta.text
+            self._show()
+
+    def _show(self) -> None:
+        begun = self.text.lstrip()
+        may_refuse = NOT_IN_DOCUMENTS.startswith(begun[: len(NOT_IN_DOCUMENTS)])
+        if not may_refuse and len(self.text) > self._shown:
+            self._on_text(self.text[self._shown :])
+            self._shown = len(self.text)
+
+    def raise_if_empty(self, model: str) -> None:
+        if self.text.strip():
+            return
+        if self.reasoned:
+            raise BadResponse(
+                f"{model} spent all its tokens on thinking and wrote no answer",
+                "raise RAG_ANSWER_TOKENS, or switch thinking off for the model",
+            )
+        raise BadResponse(f"{model} wrote an empty answer", "ask again, or load another chat model")
+
+
+def _read_refusal(text: str) -> tuple[str, bool]:
+    if text.lstrip("\"'*`[ ").startswith(NOT_IN_DOCUMENTS):
+        return REFUSAL, True
+    return text.replace(NOT_IN_DOCUMENTS, "").strip(), False
+
+
+def _rate(tokens: int, seconds: float) -> float | None:
+    return tokens / seconds if tokens and seconds > 0 else None

@@ -1,0 +1,124 @@
+"""The `[n]` of an answer in, citations with an exact quote and a check of each out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ingest.base.documents import Chunk
+from ingest.sentences import sentence_spans
+from rag.query.fuse import Hit
+
+_MARK = re.compile(r"[\[【]\s*\d+(?:\s*[,;]\s*\d+)*\s*[\]】]")
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+# Share of a statement's words that its quote must hold to count as the statement's source.
+SUPPORT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A statement's source: `quote` stands at `start:end` of the document, on `page`.
+
+    `number` is the passage's number in the prompt.  `verified` says that the quote holds
+    every number of the statement and at least half of its words.
+    """
+
+    number: int
+    hit: Hit
+    quote: str
+    start: int
+    end: int
+    page: int | None
+    verified: bool
+
+
+def cite(
+    text: str, context: Sequence[Hit], page_at: Callable[[Chunk, int], int | None]
+) -> tuple[str, tuple[Citation, ...]]:
+    """Return the text without marks that point nowhere, and one citation per statement and mark.
+
+    Marks may be written [1], [1, 2], [1][2] or 【1】; all come out as [1][2].  `page_at` tells
+    the page of a character offset in a chunk's document.
+    """
+    text = _MARK.sub(lambda mark: _normalise(mark[0], len(context)), text)
+    text = re.sub(r"[ \t]+(?=[.,;:!?])|[ \t]+$", "", text, flags=re.MULTILINE)
+    citations: dict[tuple[int, int, int], Citation] = {}
+    for statement, numbers in _statements(text):
+        for number in numbers:
+            hit = context[number - 1]
+            start, end, verified = _best_quote(statement, hit.chunk.text)
+            key = (number, start, end)
+            if key in citations and citations[key].verified:
+                continue
+            offset = hit.chunk.start + start
+            citations[key] = Citation(
+                number,
+                hit,
+                hit.chunk.text[start:end],
+                offset,
+                hit.chunk.start + end,
+                page_at(hit.chunk, offset),
+                verified,
+            )
+    return text, tuple(sorted(citations.values(), key=lambda c: (c.number, c.start)))
+
+
+def _normalise(mark: str, most: int) -> str:
+    numbers = dict.fromkeys(int(digits) for digits in re.findall(r"\d+", mark))
+    return "".join(f"[{number}]" for number in numbers if 1 <= number <= most)
+
+
+def _statements(text: str) -> list[tuple[str, list[int]]]:
+    """Return the sentences with the numbers of the marks in or right after each."""
+    statements: list[tuple[str, list[int]]] = []
+    for start, end in sentence_spans(text):
+        sentence = text[start:end]
+        numbers = [int(digits) for digits in re.findall(r"\[(\d+)\]", sentence)]
+        words = re.sub(r"(\[\d+\])+", " ", sentence).strip()
+        if not _WORD.search(words) and statements:
+            statements[-1][1].extend(numbers)
+        else:
+            statements.append((words, numbers))
+    return statements
+
+
+def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:
+    """Return start and end of the words quoted, else of the passage's nearest sentence."""
+    exact = _find_exact(statement, passage)
+    if exact:
+        return (*exact, True)
+    wanted = terms(statement)
+    spans = sentence_spans(passage) or [(0, len(passage))]
+    shares = [len(wanted & terms(passage[a:b])) / (len(wanted) or 1) for a, b in spans]
+    best = max(range(len(spans)), key=lambda i: (shares[i], -i))
+    numbers = set(_NUMBER.findall(statement))
+    start, end = spans[best]
+    there = set(_NUMBER.findall(passage[start:end]))
+    return start, end, shares[best] >= SUPPORT and numbers <= there
+
+
+def _find_exact(statement: str, passage: str) -> tuple[int, int] | None:
+    """Find the quoted part of a statement in the passage, blind to how white space is written."""
+    quoted = re.fullmatch(r'["“„«](.+)["”“»][.。]?', statement, re.DOTALL)
+    words = (quoted[1] if quoted else statement).split()
+    if not words or (not quoted and len(words) < 4):
+        return None
+    found = re.search(r"\s+".join(re.escape(word) for word in words), passage)
+    return (found.start(), found.end()) if found else None
+
+
+def terms(text: str) -> set[str]:
+    """Return the words of a text, case and width folded; runs of CJK give character pairs."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    found: set[str] = set()
+    for word in _WORD.findall(folded):
+        if _CJK.search(word):
+            found.update(word[i : i + 2] for i in range(max(1, len(word) - 1)))
+        else:
+            found.add(word)
+    return found
