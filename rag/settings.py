@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -197,7 +198,7 @@ def _explain(error: ValidationError) -> SettingsError:
     name = str(first["loc"][0])
     field = Settings.model_fields[name]
     secret = field.annotation is SecretStr
-    value = "(hidden)" if secret else repr(first["input"])
+    value = "(hidden)" if secret else re.sub("//[^/@]*@", "//(hidden)@", repr(first["input"]))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(
         f"{PREFIX}{name.upper()} is {value}: {reason[:1].lower()}{reason[1:]}",

@@ -28,10 +28,11 @@ _RETRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection and for the next byte of an answer."""
+    """Seconds to wait for a connection, for the next byte, and before the first retry."""
 
     connect: float = 3.0
     response: float = 600.0
+    retry: float = 0.5
 
 
 class Endpoint:
@@ -48,7 +49,7 @@ class Endpoint:
         timeouts: Timeouts | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts = timeouts or Timeouts()
         self.url = url
         self.host = urlsplit(url).netloc
         self._authorization = f"Bearer {key or 'none'}"
@@ -98,7 +99,7 @@ class Endpoint:
             except EndpointError as error:
                 if not error.retryable or attempt == _RETRIES:
                     raise
-            time.sleep(0.5 * 2**attempt)
+            time.sleep(self._timeouts.retry * 2**attempt)
         raise AssertionError("unreachable")
 
     def _embed_once(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -168,6 +169,7 @@ class Endpoint:
             raise classify(error_text(error.body or str(error)), None, self.host) from error
         except (
             openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError,
+            httpx2.CookieConflict,
             # What openai-python lets through when a server answers with something else.
             ValueError, TypeError, AttributeError, KeyError, IndexError,
         ) as error:  # fmt: skip
@@ -177,14 +179,14 @@ class Endpoint:
             ) from error
 
     def _connection_error(self, error: Exception) -> EndpointUnreachable:
-        cause = error.__cause__ or error
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+        cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
+        if isinstance(cause, httpx2.ConnectError):
             return EndpointUnreachable(
                 f"no server at {self.url}",
                 "start it (LM Studio: lms server start), set RAG_ENDPOINT, or add --embedded",
             )
         return EndpointUnreachable(
-            f"the connection to {self.host} broke: {cause}", "try again", retryable=True
+            f"the connection to {self.host} broke: {cause or error}", "try again", retryable=True
         )
 
 

@@ -130,8 +130,8 @@ class _Draft:
             self._show()
 
     def _show(self) -> None:
-        begun = self.text.lstrip()
-        may_refuse = NOT_IN_DOCUMENTS.startswith(begun[: len(NOT_IN_DOCUMENTS)])
+        begun = _without_decoration(self.text)[: len(NOT_IN_DOCUMENTS)]
+        may_refuse = NOT_IN_DOCUMENTS.startswith(begun)
         if not may_refuse and len(self.text) > self._shown:
             self._on_text(self.text[self._shown :])
             self._shown = len(self.text)
@@ -148,9 +148,13 @@ class _Draft:
 
 
 def _read_refusal(text: str) -> tuple[str, bool]:
-    if text.lstrip("\"'*`[ ").startswith(NOT_IN_DOCUMENTS):
+    if _without_decoration(text).startswith(NOT_IN_DOCUMENTS):
         return REFUSAL, True
     return text.replace(NOT_IN_DOCUMENTS, "").strip(), False
+
+
+def _without_decoration(text: str) -> str:
+    return text.lstrip("\"'*`[ \n")
 
 
 def _rate(tokens: int, seconds: float) -> float | None:

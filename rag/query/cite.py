@@ -12,6 +12,7 @@ from ingest.sentences import sentence_spans
 from rag.query.fuse import Hit
 
 _MARK = re.compile(r"[\[【]\s*\d+(?:\s*[,;]\s*\d+)*\s*[\]】]")
+_LEADING_MARKS = re.compile(r"(?:\[\d+\])+\s*")
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -78,13 +79,21 @@ def _statements(text: str) -> list[tuple[str, list[int]]]:
     statements: list[tuple[str, list[int]]] = []
     for start, end in sentence_spans(text):
         sentence = text[start:end]
-        numbers = [int(digits) for digits in re.findall(r"\[(\d+)\]", sentence)]
+        leading = _LEADING_MARKS.match(sentence)
+        # "A fact. [1] Another." - the mark belongs to what stands before it.
+        if leading and statements and not statements[-1][1]:
+            statements[-1][1].extend(_numbers(leading[0]))
+            sentence = sentence[leading.end() :]
         words = re.sub(r"(\[\d+\])+", " ", sentence).strip()
-        if not _WORD.search(words) and statements:
-            statements[-1][1].extend(numbers)
+        if _WORD.search(words) or not statements:
+            statements.append((words, _numbers(sentence)))
         else:
-            statements.append((words, numbers))
+            statements[-1][1].extend(_numbers(sentence))
     return statements
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\[(\d+)\]", text)]
 
 
 def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:

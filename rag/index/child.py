@@ -1,0 +1,173 @@
+"""The process that opens Chroma to write or to check it, so that its crashes are not ours.
+
+`python -m rag.index.child drain|check|rebuild FOLDER`: `drain` tells Chroma what the outbox holds
+until "finish" or the end of standard input; `check` writes its findings as a JSON list.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.index.catalogue import Catalogue
+from rag.index.errors import IndexFault, IndexLocked
+from rag.index.failpoint import arm_from_argument, reach
+from rag.index.generations import folder_of, installed_version, next_generation, seal, settle
+from rag.index.lock import CHROMA, Lock
+
+if TYPE_CHECKING:
+    from rag.index.chroma import ChromaVectors
+
+BATCH = 1000
+BUSY = IndexLocked.exit_code
+
+_WAIT_SECONDS = 0.2
+_GRACE_SECONDS = 3.0
+_REBUILD_WAIT_SECONDS = 10.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do one command and return its exit status: 0 done, 75 Chroma is open elsewhere."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=("drain", "check", "rebuild"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--documents", action="store_true")
+    parser.add_argument("--fail", type=arm_from_argument)
+    asked = parser.parse_args(arguments)
+    # Ctrl-C reaches the whole group; the parent decides when this process may stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    catalogue = Catalogue(asked.folder, writable=asked.command != "check")
+    lock = Lock(asked.folder, CHROMA)
+    try:
+        if asked.command == "drain":
+            return drain(catalogue, lock, asked.documents, _Orders())
+        if not lock.try_acquire(f"rag {asked.command}", _REBUILD_WAIT_SECONDS):
+            return BUSY
+        if asked.command == "check":
+            from rag.index.check import check
+
+            sys.stdout.write(json.dumps(check(catalogue)))
+        else:
+            rebuild(catalogue, asked.documents)
+        return 0
+    except IndexFault as error:
+        sys.stderr.write(f"{error.message}\n")
+        return error.exit_code
+    finally:
+        lock.release()
+        catalogue.close()
+
+
+class _Orders:
+    """What the parent wants: standard input is read until "finish", or until its end."""
+
+    def __init__(self) -> None:
+        self._heard = threading.Event()
+        self.finish = False
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the parent spoke, or went, within the time."""
+        return self._heard.wait(seconds)
+
+    def _listen(self) -> None:
+        self.finish = sys.stdin.readline().strip() == "finish"
+        self._heard.set()
+
+
+def drain(catalogue: Catalogue, lock: Lock, documents: bool, orders: _Orders) -> int:
+    """Tell Chroma what the outbox holds, in full batches until told to finish."""
+    if not _take(catalogue, lock, orders):
+        return BUSY
+    chroma = _open_to_write(catalogue, documents)
+    while not orders.wait(0):
+        if catalogue.count("outbox") < BATCH:
+            orders.wait(_WAIT_SECONDS)
+        else:
+            tell(catalogue, chroma)
+    while orders.finish and tell(catalogue, chroma):
+        pass
+    chroma.close()
+    folder = folder_of(catalogue)
+    settle(folder)
+    catalogue.set_meta({"seal": seal(folder)}, "seal")
+    return 0
+
+
+def _take(catalogue: Catalogue, lock: Lock, orders: _Orders) -> bool:
+    """Wait for Chroma while the parent works; readers see `wanted` and let go of it."""
+    if lock.try_acquire("rag ingest"):
+        return True
+    catalogue.set_meta({"wanted": 1})
+    try:
+        while not orders.wait(0):
+            if lock.try_acquire("rag ingest", _WAIT_SECONDS):
+                return True
+        return orders.finish and lock.try_acquire("rag ingest", _GRACE_SECONDS)
+    finally:
+        catalogue.set_meta({"wanted": 0})
+
+
+def _open_to_write(catalogue: Catalogue, documents: bool) -> ChromaVectors:
+    from rag.index.chroma import ChromaVectors
+
+    first = catalogue.number("generation") == 0
+    if first:
+        generation, version = next_generation(catalogue), installed_version()
+        catalogue.set_meta(
+            {"seal": "", "generation": generation, "chroma_version": version}, "open"
+        )
+    else:
+        catalogue.set_meta({"seal": ""}, "open")
+    return ChromaVectors(folder_of(catalogue), create=first, documents=documents)
+
+
+def tell(catalogue: Catalogue, chroma: ChromaVectors) -> bool:
+    """Tell Chroma one batch, then forget it; return whether there was any.
+
+    What a chunk became since counts, not what the outbox called it, so a batch can be told
+    twice and a chunk that is gone is never told again.
+    """
+    with catalogue.snapshot():
+        batch = catalogue.pending(BATCH)
+        names = list(dict.fromkeys(name for _, name, _ in batch))
+        entries = catalogue.entries("id", names)
+    if not batch:
+        return False
+    alive = {entry.chunk.id for entry in entries}
+    gone = [name for name in names if name not in alive]
+    reach("chroma:before-write")
+    chroma.upsert(entries)
+    chroma.delete(gone)
+    reach("chroma:after-write")
+    catalogue.told(batch[-1][0], len(gone))
+    return True
+
+
+def rebuild(catalogue: Catalogue, documents: bool) -> None:
+    """Make a new generation from the catalogue and let it take over in one transaction."""
+    from rag.index.chroma import ChromaVectors
+
+    generation = next_generation(catalogue)
+    pending = catalogue.pending()
+    folder = folder_of(catalogue, generation)
+    chroma = ChromaVectors(folder, create=True, documents=documents)
+    for page in catalogue.all_entries():
+        reach("rebuild:page")
+        chroma.upsert(page)
+    if chroma.count() != catalogue.count("chunks"):
+        raise IndexFault("Chroma does not hold what it was told")
+    chroma.close()
+    settle(folder)
+    facts = {"seal": seal(folder), "chroma_version": installed_version()}
+    catalogue.flip(generation, pending[-1][0] if pending else 0, facts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

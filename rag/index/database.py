@@ -1,0 +1,169 @@
+"""An SQLite file that is never overwritten: opened, checked, written in named transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import TypeAlias
+
+from rag.index.errors import DiskFull, IndexDamaged, IndexFault, IndexLocked, IndexMismatch
+from rag.index.failpoint import reach
+
+Value: TypeAlias = "str | int | float | bytes | None"
+Row: TypeAlias = "tuple[Value, ...]"
+
+_BUSY_SECONDS = 30.0
+_DISK_HINT = "free some space and run the same command again; nothing that was stored is lost"
+_DAMAGE_HINT = "restore a backup, or move the folder away and ingest again; nothing was overwritten"
+
+
+class Database:
+    """One connection for all threads, one statement or transaction at a time.
+
+    Reads between `snapshot()` and its end see one moment, whatever other processes write.
+    """
+
+    def __init__(self, path: Path, version: int, *, writable: bool) -> None:
+        self.path = path
+        self._lock = RLock()
+        with translated(path):
+            self._connection = _connect(path, "rw" if writable else "ro")
+        try:
+            self._check_version(version)
+        except BaseException:
+            self.close()
+            raise
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Run one statement and return all its rows."""
+        with self._lock, translated(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Run one statement for each row of values."""
+        with self._lock, translated(self.path):
+            self._connection.executemany(sql, rows)
+
+    @contextlib.contextmanager
+    def transaction(self, name: str) -> Iterator[None]:
+        """Do all or nothing: on disk when it returns, rolled back when anything is raised.
+
+        `<name>:before-commit` and `<name>:after-commit` are failpoints.
+        """
+        with self._lock:
+            self._run("BEGIN IMMEDIATE")
+            try:
+                yield
+                reach(f"{name}:before-commit")
+                self._run("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+                raise
+            reach(f"{name}:after-commit")
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let every read inside see the same moment; may be nested."""
+        with self._lock:
+            if outermost := not self._connection.in_transaction:
+                self._run("BEGIN")
+            try:
+                yield
+            finally:
+                if outermost:
+                    self._connection.rollback()
+
+    def state(self) -> tuple[int, int]:
+        """Return a pair that differs after every change, by this connection or another."""
+        version = self.rows("PRAGMA data_version")[0][0]
+        assert isinstance(version, int)
+        return version, self._connection.total_changes
+
+    def close(self) -> None:
+        """Close the connection; closing twice is allowed."""
+        with self._lock, translated(self.path):
+            self._connection.close()
+
+    def _run(self, sql: str) -> None:
+        with translated(self.path):
+            self._connection.execute(sql)
+
+    def _check_version(self, version: int) -> None:
+        (found,) = self.rows("PRAGMA user_version")[0]
+        tables = self.rows("SELECT count(*) FROM sqlite_master WHERE name = 'meta'")[0][0]
+        if isinstance(found, int) and found > version:
+            raise IndexMismatch(
+                f"the index has format {found}, this program reads up to {version}",
+                "update the program, or make another: rag ingest --index OTHER FOLDER",
+            )
+        if found != version or not tables:
+            raise IndexDamaged(f"{self.path} is not a catalogue of this program", _DAMAGE_HINT)
+
+
+def create(path: Path, schema: str, version: int) -> None:
+    """Make a new file with the tables of `schema`; it gets its name when it is complete."""
+    unfinished = path.with_name(f"{path.name}.new")
+    with translated(path):
+        unfinished.unlink(missing_ok=True)
+        with contextlib.closing(_connect(unfinished, "rwc")) as connection:
+            connection.executescript(f"{schema}; PRAGMA user_version = {version}")
+            connection.execute("PRAGMA journal_mode = WAL")
+        unfinished.replace(path)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    try:
+        return _configure(uri)
+    except sqlite3.OperationalError:
+        # On a read-only file system a log cannot be made; without one the file is complete.
+        log = path.with_name(f"{path.name}-wal")
+        if mode != "ro" or log.exists() or os.access(path.parent, os.W_OK):
+            raise
+        return _configure(f"{uri}&immutable=1")
+
+
+def _configure(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what sqlite and the operating system raise into our errors with a remedy."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error, path) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise DiskFull(f"no room left to write {path}", _DISK_HINT) from error
+        raise IndexFault(
+            f"{path} cannot be written: {error.strerror or error}", "check the folder's permissions"
+        ) from error
+
+
+def _translate(error: sqlite3.Error, path: Path) -> IndexFault:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull(f"no room left to write {path}", _DISK_HINT)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return IndexDamaged(f"{path} is damaged: {error}", _DAMAGE_HINT)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return IndexLocked(f"another program holds {path}", "close it and run the command again")
+    return IndexFault(f"{path}: {error}", "check the disk and the folder's permissions")

@@ -1,0 +1,72 @@
+"""Exact search: the vectors of all chunks in memory, compared one by one with the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+from numpy.typing import NDArray
+
+from rag.index.catalogue import Catalogue
+from rag.index.errors import IndexDamaged
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Vectors
+
+
+class ExactVectors:
+    """A copy of the catalogue's vectors, brought up to date before each search.
+
+    One thread at a time; inside a snapshot of the catalogue it shows that moment.
+    """
+
+    def __init__(self, catalogue: Catalogue, dimension: int) -> None:
+        self._catalogue = catalogue
+        self._dimension = dimension
+        self._state: tuple[int, int] | None = None
+        self._numbers: NDArray[numpy.int64] = numpy.zeros(0, dtype=numpy.int64)
+        self._rows: Vectors = numpy.zeros((0, dimension), dtype=numpy.float32)
+
+    def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> list[int]:
+        """Return the numbers of the `k` best chunks, all that tie with the last one included.
+
+        `allowed` limits the search to these numbers; None means every chunk.
+        """
+        self._refresh()
+        numbers, rows = self._numbers, self._rows
+        if allowed is not None:
+            inside = numpy.isin(numbers, numpy.asarray(allowed, dtype=numpy.int64))
+            numbers, rows = numbers[inside], rows[inside]
+        if k <= 0 or not len(numbers):
+            return []
+        scores = rows @ vector
+        k = min(k, len(scores))
+        worst = numpy.partition(scores, -k)[-k]
+        # Rounding differs with a row's place, so what nearly ties is let in and scored again.
+        return [int(number) for number in numbers[scores >= worst - 1e-6]]
+
+    def _refresh(self) -> None:
+        state = self._catalogue.state()
+        if state == self._state:
+            return
+        last = int(self._numbers.max(initial=0))
+        stay = numpy.isin(self._numbers, numpy.asarray(self._catalogue.numbers(), numpy.int64))
+        new = self._catalogue.vector_rows(after=last)
+        self._numbers = numpy.concatenate(
+            [self._numbers[stay], numpy.array([number for number, _ in new], dtype=numpy.int64)]
+        )
+        kept = self._rows if stay.all() else self._rows[stay]
+        self._rows = numpy.concatenate([kept, decode([row for _, row in new], self._dimension)])
+        self._state = state
+
+
+def decode(rows: Sequence[bytes], dimension: int) -> Vectors:
+    """Return stored vectors as rows of a matrix; raises IndexDamaged when one has another size."""
+    if any(len(row) != 4 * dimension for row in rows):
+        raise IndexDamaged(
+            f"the catalogue holds vectors that have not {dimension} numbers",
+            "restore a backup, or ingest into another folder: rag ingest --index OTHER FOLDER",
+        )
+    matrix = numpy.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
+    return matrix.astype(numpy.float32, copy=False)

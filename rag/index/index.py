@@ -1,0 +1,302 @@
+"""The index as everyone else sees it: opened to write or to read, searched, listed, closed."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ingest.base.documents import Chunk, Document, Failure, Known, Move, Source
+from rag.index import manifest as manifests
+from rag.index.catalogue import Catalogue
+from rag.index.database import translated
+from rag.index.errors import IndexMissing
+from rag.index.generations import remove_others
+from rag.index.lock import CHROMA, WRITER, Lock
+from rag.index.manifest import Manifest, read_manifest
+from rag.index.process import Drain
+from rag.index.records import Selection, StoredDocument
+from rag.index.search import Found, Searcher, SearchMethod
+from rag.index.upkeep import find_damage, make_usable
+from rag.index.writer import CatalogueWriter
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Vectors
+
+__all__ = ["Found", "Index", "IndexStatus", "SearchMethod", "Selection", "StoredDocument"]
+
+_ORPHAN_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What is in an index.
+
+    `pending` counts what Chroma is still to be told; `clean` says that it was closed in
+    order; `generation` 0 means that it was not built yet.  `ingested_ns` is the clock at the
+    end of the last run, None when there was none.
+    """
+
+    documents: int
+    skipped: int
+    chunks: int
+    vectors: int
+    bytes_on_disk: int
+    roots: tuple[str, ...]
+    manifest: Manifest
+    pending: int
+    clean: bool
+    generation: int
+    ingested_ns: int | None
+
+
+class Index:
+    """Documents, chunks and vectors on disk; implements `ingest.base.ports.ChunkIndex`.
+
+    `warnings` tells what went wrong with Chroma without anything being lost.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, search: SearchMethod, writing: _Writing | None = None
+    ) -> None:
+        self.manifest = read_manifest(catalogue.meta("manifest"))
+        self.warnings: list[str] = []
+        self._catalogue = catalogue
+        self._writing = writing
+        self._searcher = Searcher(catalogue, self.manifest.dimension, search)
+
+    @classmethod
+    def open_for_writing(
+        cls,
+        folder: Path,
+        manifest: Manifest,
+        *,
+        chroma_documents: bool = False,
+        command: str = "",
+        drain: bool = True,
+    ) -> Self:
+        """Open an index, made when there is none, as its only writer.
+
+        Without `drain` Chroma is neither repaired nor told anything: that waits for a later run.
+        Raises IndexLocked, IndexMismatch, IndexDamaged, DiskFull.
+        """
+        folder = folder.expanduser().resolve()
+        with translated(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.ExitStack() as undo:
+            lock = Lock(folder, WRITER)
+            lock.acquire(command)
+            undo.callback(lock.release)
+            catalogue = CatalogueWriter(folder, writable=True, new=True)
+            undo.callback(catalogue.close)
+            _stamp(catalogue, manifest)
+            writing = _Writing(catalogue, lock, manifest.recipe, chroma_documents)
+            index = cls(catalogue, "exact", writing)
+            if drain and (problem := writing.prepare()):
+                index.warnings.append(problem)
+            undo.pop_all()
+            return index
+
+    @classmethod
+    def open_for_reading(cls, folder: Path, *, search: SearchMethod = "auto") -> Self:
+        """Open an index to search and list it; raises IndexMissing, IndexDamaged.
+
+        `search` "chroma" raises IndexFault where "auto" would search exactly.
+        """
+        catalogue = Catalogue(folder.expanduser().resolve(), writable=False)
+        try:
+            if not catalogue.meta("manifest"):
+                raise IndexMissing(f"nothing was ingested into {folder}", "rag ingest FOLDER")
+            return cls(catalogue, search)
+        except BaseException:
+            catalogue.close()
+            raise
+
+    # ---- reading
+
+    def check(self, now: Manifest) -> None:
+        """Raise IndexMismatch when vectors made now cannot be compared with those stored."""
+        manifests.check(self.manifest, now)
+
+    def search(self, vector: Vectors, k: int, selection: Selection | None = None) -> list[Found]:
+        """Return the `k` chunks nearest to a unit vector of shape (dimension,), best first.
+
+        Scores are cosines, ties are in the order of ids.  With a selection the search is
+        always exact.  Raises IndexMismatch when the dimension differs.
+        """
+        return self._searcher.search(vector, k, selection)
+
+    @property
+    def search_method(self) -> str:
+        """Tell how the last search was done, and why, in one line."""
+        return self._searcher.method
+
+    def neighbours(self, chunk: Chunk, before: int = 1, after: int = 1) -> list[Chunk]:
+        """Return a chunk with those around it in its document, in reading order."""
+        return self._catalogue.neighbours(chunk, before, after)
+
+    def page_at(self, chunk: Chunk, offset: int) -> int | None:
+        """Return the page that holds a character of the chunk's document, None without pages."""
+        return self._catalogue.page_at(chunk, offset)
+
+    def documents(self) -> list[StoredDocument]:
+        """Return every source, ingested or refused, by root and id."""
+        return self._catalogue.documents()
+
+    def status(self) -> IndexStatus:
+        """Return what is in the index; nothing heavy is imported and nothing repaired."""
+        catalogue = self._catalogue
+        with catalogue.snapshot():
+            documents = catalogue.documents()
+            refused = sum(document.status == "skipped" for document in documents)
+            return IndexStatus(
+                documents=len(documents) - refused,
+                skipped=refused,
+                chunks=catalogue.count("chunks"),
+                vectors=catalogue.count("vectors"),
+                bytes_on_disk=_count_bytes(catalogue.folder),
+                roots=tuple(dict.fromkeys(document.root for document in documents)),
+                manifest=self.manifest,
+                pending=catalogue.count("outbox"),
+                clean=catalogue.number("generation") == 0 or not find_damage(catalogue),
+                generation=catalogue.number("generation"),
+                ingested_ns=catalogue.number("ingested_ns") or None,
+            )
+
+    # ---- writing: the methods of ChunkIndex
+
+    def known(self, root: str) -> Mapping[str, Known]:
+        """Return what is remembered of each source of `root`, by id; a run begins with this."""
+        if self._writing is not None:
+            self._writing.seen_ns = time.time_ns()
+        return self._catalogue.known(root)
+
+    def stored_keys(self, keys: Sequence[str]) -> set[str]:
+        """Return those of `keys` that already have a vector."""
+        return self._catalogue.stored_keys(keys)
+
+    def add_vectors(self, keys: Sequence[str], vectors: Vectors) -> None:
+        """Store unit rows under their keys, in one transaction."""
+        self._writer.catalogue.add_vectors(keys, vectors)
+
+    def add_document(
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+    ) -> None:
+        """Replace all chunks of the document by these, in one transaction."""
+        writing = self._writer
+        recipe, seen = writing.recipe, writing.seen_ns
+        writing.catalogue.add_document(document, chunks, keys, recipe, seen)
+        writing.start_drain()
+
+    def move_document(self, root: str, move: Move) -> None:
+        """Give a document its new id; its chunks get new ids and keep their vectors."""
+        self._writer.catalogue.move_document(root, move, self._writer.seen_ns)
+        self._writer.start_drain()
+
+    def remove_documents(self, root: str, ids: Sequence[str]) -> None:
+        """Forget sources with all their chunks, in one transaction."""
+        self._writer.catalogue.remove_documents(root, ids)
+        self._writer.start_drain()
+
+    def touch_documents(self, sources: Sequence[Source]) -> None:
+        """Remember new size and time of sources whose content is the same."""
+        self._writer.catalogue.touch_documents(sources, self._writer.seen_ns)
+
+    def record_failure(self, source: Source, fingerprint: str, failure: Failure) -> None:
+        """Remember that a source could not be ingested, and drop chunks it had before."""
+        writing = self._writer
+        recipe, seen = writing.recipe, writing.seen_ns
+        writing.catalogue.record_failure(source, fingerprint, failure, recipe, seen)
+        writing.start_drain()
+
+    # ---- closing
+
+    def close(self, *, completely: bool = True) -> None:
+        """Close; a writer first waits until Chroma was told everything, if `completely`."""
+        self._searcher.close()
+        if self._writing is not None and (problem := self._writing.end(completely=completely)):
+            self.warnings.append(problem)
+        self._catalogue.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close(completely=kind is None)
+
+    @property
+    def _writer(self) -> _Writing:
+        if self._writing is None:
+            raise TypeError("the index was opened for reading")
+        return self._writing
+
+
+class _Writing:
+    """What only a writer has: the lock, what it stamps rows with, and the drain of the outbox."""
+
+    def __init__(
+        self, catalogue: CatalogueWriter, lock: Lock, recipe: str, documents: bool
+    ) -> None:
+        self.catalogue = catalogue
+        self.recipe = recipe
+        # What is read in this run is read later: a file that changes after it is looked at again.
+        self.seen_ns = time.time_ns()
+        self._lock = lock
+        self._documents = documents
+        self._may_drain = False
+        self._drain: Drain | None = None
+
+    def prepare(self) -> str:
+        """Wait for the child of a killed run, repair Chroma; return why it is of no use, or ""."""
+        if self.catalogue.number("wanted"):
+            self.catalogue.set_meta({"wanted": 0})
+        owner = Lock(self.catalogue.folder, CHROMA)
+        unclean = self.catalogue.number("generation") and not self.catalogue.meta("seal")
+        if owner.try_acquire("rag ingest", _ORPHAN_SECONDS if unclean else 0.0):
+            remove_others(self.catalogue)
+            owner.release()
+        problem = make_usable(self.catalogue, documents=self._documents)
+        self._may_drain = not problem
+        return problem
+
+    def start_drain(self) -> None:
+        if self._may_drain and self._drain is None and self.catalogue.count("outbox"):
+            self._drain = Drain(self.catalogue.folder, documents=self._documents)
+
+    def end(self, *, completely: bool) -> str:
+        try:
+            if completely:
+                self.start_drain()
+                self.catalogue.set_meta({"ingested_ns": time.time_ns()})
+            if self._drain is None:
+                return ""
+            problem = self._drain.finish(self.catalogue, completely=completely)
+            self._drain, self._may_drain = None, False
+            left = self.catalogue.count("outbox")
+            return f"{problem}; {left} changes wait for the next run" if problem else ""
+        finally:
+            self._lock.release()
+
+
+def _stamp(catalogue: Catalogue, manifest: Manifest) -> None:
+    if stored := catalogue.meta("manifest"):
+        manifests.check(read_manifest(stored), manifest)
+    if stored != manifest.as_json():
+        catalogue.set_meta({"manifest": manifest.as_json()}, "manifest")
+
+
+def _count_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # a writer may delete it meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -1,0 +1,115 @@
+"""Keeps Chroma true to the catalogue: what is wrong with it, and a new one made from the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rag.index.catalogue import Catalogue
+from rag.index.errors import IndexFault
+from rag.index.generations import folder_of, installed_version, remove_others, seal
+from rag.index.lock import WRITER, Lock
+from rag.index.process import describe_failure, run
+
+# Below this many it costs less to carry deleted vectors along than to build anew.
+FEWEST_TOMBSTONES = 1000
+MOST_TOMBSTONES = 0.3
+
+
+def verify(folder: Path) -> list[str]:
+    """Return everything that is wrong with an index, changing nothing; [] when it is sound."""
+    catalogue = Catalogue(folder.resolve(), writable=False)
+    try:
+        findings = catalogue.integrity()
+        if catalogue.number("generation"):
+            damage = find_damage(catalogue)
+            findings += [damage] if damage else []
+            findings += _check(catalogue)
+        return findings
+    finally:
+        catalogue.close()
+
+
+def rebuild(folder: Path, *, documents: bool = False) -> None:
+    """Make Chroma anew from the catalogue; raises IndexLocked, or IndexFault when it fails.
+
+    No text is embedded.  The old files stay in use until the new ones are complete.
+    """
+    folder = folder.resolve()
+    lock = Lock(folder, WRITER)
+    lock.acquire("rag rebuild")
+    try:
+        catalogue = Catalogue(folder, writable=True)
+        try:
+            if problem := _rebuild(catalogue, documents):
+                raise IndexFault(problem, "searches are exact and complete without Chroma")
+            remove_others(catalogue)
+        finally:
+            catalogue.close()
+    finally:
+        lock.release()
+
+
+def make_usable(catalogue: Catalogue, *, documents: bool = False) -> str:
+    """Bring Chroma into a state in which it may be opened; return why it is not, or "".
+
+    The caller holds the writer's lock.  There is at most one rebuild.
+    """
+    if _was_never_opened(catalogue):
+        return ""
+    if find_wear(catalogue):
+        return _rebuild(catalogue, documents)
+    if not find_damage(catalogue):
+        return ""
+    findings = _check(catalogue)
+    if findings:
+        return _rebuild(catalogue, documents)
+    catalogue.set_meta({"seal": seal(folder_of(catalogue))}, "seal")
+    return ""
+
+
+def find_damage(catalogue: Catalogue) -> str:
+    """Return why Chroma must not be opened in this process, or ""."""
+    return _find_open_end(catalogue) or _find_foreign_hand(catalogue)
+
+
+def find_wear(catalogue: Catalogue) -> str:
+    """Return why Chroma should be built anew although it is sound, or ""."""
+    return _find_other_version(catalogue) or _find_tombstones(catalogue)
+
+
+def _was_never_opened(catalogue: Catalogue) -> bool:
+    return catalogue.number("generation") == 0
+
+
+def _find_open_end(catalogue: Catalogue) -> str:
+    return "" if catalogue.meta("seal") else "Chroma was not closed in order"
+
+
+def _find_foreign_hand(catalogue: Catalogue) -> str:
+    same = seal(folder_of(catalogue)) == catalogue.meta("seal")
+    return "" if same else "the files of Chroma are missing or were changed"
+
+
+def _find_other_version(catalogue: Catalogue) -> str:
+    built, now = catalogue.meta("chroma_version"), installed_version()
+    return "" if built == now else f"Chroma was written by version {built}, {now} is installed"
+
+
+def _find_tombstones(catalogue: Catalogue) -> str:
+    dead, alive = catalogue.number("tombstones"), catalogue.count("chunks")
+    many = dead > max(FEWEST_TOMBSTONES, MOST_TOMBSTONES * alive)
+    return f"Chroma carries {dead} deleted vectors" if many else ""
+
+
+def _check(catalogue: Catalogue) -> list[str]:
+    status, said = run(catalogue, "check")
+    if status:
+        return [describe_failure(catalogue.folder, status, said)]
+    findings: list[str] = json.loads(said)
+    return findings
+
+
+def _rebuild(catalogue: Catalogue, documents: bool) -> str:
+    status, said = run(catalogue, "rebuild", *(["--documents"] if documents else []))
+    return describe_failure(catalogue.folder, status, said) if status else ""

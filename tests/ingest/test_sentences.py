@@ -1,0 +1,49 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.sentences import sentence_spans
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("It costs 3.50 euro. Fine.", ["It costs 3.50 euro.", "Fine."]),
+        (
+            "Ask Dr. Brandt, e.g. on Monday. Then go.",
+            ["Ask Dr. Brandt, e.g. on Monday.", "Then go."],
+        ),
+        ("Am 3. März ist zu. Danach offen.", ["Am 3. März ist zu.", "Danach offen."]),
+        ("Es gilt z.B. hier. Ende.", ["Es gilt z.B. hier.", "Ende."]),
+        ("J. Smith wrote it. Read it.", ["J. Smith wrote it.", "Read it."]),
+        ('He said "Go." Then left.', ['He said "Go."', "Then left."]),
+        ("A fact.[1] Another.[2]", ["A fact.[1]", "Another.[2]"]),
+        ("保修期为两年。电池除外！对吗？", ["保修期为两年。", "电池除外！", "对吗？"]),
+        ("Title\n\nText of it.", ["Title", "Text of it."]),
+        ("Steps:\n- open it\n- close it", ["Steps:", "- open it", "- close it"]),
+        ("1. Open the lid.\n2. Close it.", ["1. Open the lid.", "2. Close it."]),
+        ("| a | b |\n| 1 | 2 |", ["| a | b |", "| 1 | 2 |"]),
+        ("no end", ["no end"]),
+        ("", []),
+        (" \n ", []),
+    ],
+)
+def test_sentences_end_where_a_reader_ends_them(text, expected):
+    assert sentences(text) == expected
+
+
+@given(st.text(alphabet='aB1 .!?。\n-|"[]', max_size=80))
+def test_sentences_cover_all_but_blanks_in_order(text):
+    spans = sentence_spans(text)
+    assert "".join(text[a:b] for a, b in spans).split() == text.split() or (
+        "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+    )
+    flat = [offset for span in spans for offset in span]
+    assert flat == sorted(flat)
+    for a, b in spans:
+        assert text[a:b].strip() == text[a:b] != ""

@@ -1,0 +1,156 @@
+import pytest
+
+from rag.models.choose import ModelInfo, Offer, choose_chat, choose_embedding, list_models
+from rag.models.errors import AuthenticationFailed, BadResponse, EndpointError, ModelUnavailable
+
+UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
+NATIVE_V1 = {
+    "models": [
+        {
+            "type": "llm", "publisher": "lmstudio-community", "key": "gemma-3-270m-it-qat",
+            "quantization": {"name": "Q4_0", "bits_per_weight": 4},
+            "loaded_instances": [
+                {"id": "gemma-3-270m-it-qat",
+                 "config": {"context_length": 4096, "parallel": 4, "eval_batch_size": 512}},
+            ],
+            "max_context_length": 32768, "format": "gguf",
+        },
+        {
+            "type": "embedding", "key": "text-embedding-nomic-embed-text-v1.5",
+            "quantization": {"name": "F16"}, "loaded_instances": [], "max_context_length": 2048,
+        },
+    ]
+}  # fmt: skip
+NATIVE_V0 = {
+    "object": "list",
+    "data": [
+        {"id": "qwen2-vl-7b-instruct", "object": "model", "type": "vlm", "state": "not-loaded",
+         "quantization": "4bit", "max_context_length": 32768},
+        {"id": "meta-llama-3.1-8b-instruct", "type": "llm", "state": "loaded",
+         "max_context_length": 131072, "loaded_context_length": 8192},
+        {"id": "text-embedding-nomic-embed-text-v1.5", "type": "embeddings", "state": "not-loaded",
+         "max_context_length": 2048},
+    ],
+}  # fmt: skip
+OPENAI = {"object": "list", "data": [{"id": "llama3.2:3b", "owned_by": "library"},
+                                     {"id": "nomic-embed-text:latest", "owned_by": "library"}]}  # fmt: skip
+LLAMA_CPP = {"models": [{"name": "x"}], "data": [
+    {"id": "bge-small-en-v1.5.gguf", "owned_by": "llamacpp",
+     "meta": {"n_ctx": 512, "n_ctx_train": 512, "n_embd": 384}}]}  # fmt: skip
+VLLM = {"data": [{"id": "Qwen/Qwen3-4B", "owned_by": "vllm", "max_model_len": 16384}]}
+
+
+class Server:
+    """Answers each path with what it is given, any other as LM Studio does."""
+
+    url = "http://127.0.0.1:1234/v1"
+    host = "127.0.0.1:1234"
+
+    def __init__(self, **answers):
+        self.answers = {path.replace("_", "/"): body for path, body in answers.items()}
+
+    def get(self, path: str) -> object:
+        return self.answers.get(path, UNKNOWN_PATH)
+
+
+def test_native_v1_tells_loaded_context_and_parallelism():
+    offer = list_models(Server(_api_v1_models=NATIVE_V1, _v1_models=OPENAI))
+    assert (offer.server, offer.source) == ("LM Studio", "/api/v1/models")
+    assert offer.models == (
+        ModelInfo("gemma-3-270m-it-qat", "chat", True, 4096, 32768, "Q4_0", 4),
+        ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", False, None, 2048, "F16"),
+    )
+
+
+def test_native_v0_is_read_where_v1_is_missing():
+    offer = list_models(Server(_api_v0_models=NATIVE_V0, _v1_models=OPENAI))
+    assert offer.source == "/api/v0/models"
+    assert [(m.kind, m.loaded, m.context_tokens) for m in offer.models] == [
+        ("chat", False, None), ("chat", True, 8192), ("embedding", False, None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "server", "model"),
+    [
+        (OPENAI, "Ollama", ModelInfo("llama3.2:3b")),
+        (LLAMA_CPP, "llama.cpp", ModelInfo("bge-small-en-v1.5.gguf", "unknown", True, 512, 512)),
+        (VLLM, "vLLM", ModelInfo("Qwen/Qwen3-4B", "unknown", None, 16384)),
+        ({"data": [{"id": "m"}, "junk", {"no": "id"}]}, "the server", ModelInfo("m")),
+    ],
+)
+def test_other_servers_are_read_from_the_openai_path(body, server, model):
+    offer = list_models(Server(_v1_models=body))
+    assert (offer.server, offer.source, offer.models[0]) == (server, "/v1/models", model)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (UNKNOWN_PATH, BadResponse),
+        (None, BadResponse),
+        ([], BadResponse),
+        ({"data": "x"}, BadResponse),
+        ({"error": {"code": "invalid_api_key", "message": "token required"}}, AuthenticationFailed),
+    ],
+)
+def test_answer_of_another_shape_is_an_error_with_a_remedy(body, kind):
+    with pytest.raises(kind) as caught:
+        list_models(Server(_v1_models=body))
+    assert isinstance(caught.value, EndpointError)
+    assert caught.value.hint
+
+
+def offer(*models: ModelInfo) -> Offer:
+    return Offer("LM Studio", "/api/v1/models", models)
+
+
+CHAT = ModelInfo("llama-3", "chat", loaded=True)
+COLD_CHAT = ModelInfo("mistral", "chat", loaded=False)
+EMBEDDER = ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", loaded=True)
+COLD_EMBEDDER = ModelInfo("text-embedding-bge-m3", "embedding", loaded=False)
+# LM Studio calls some embedding models "llm".
+MISTYPED = ModelInfo("text-embedding-qwen3-embedding-0.6b", "chat", loaded=True)
+
+
+@pytest.mark.parametrize(
+    ("models", "wanted", "chosen", "reason"),
+    [
+        ([CHAT, EMBEDDER], None, EMBEDDER, "the only embedding model loaded"),
+        ([COLD_EMBEDDER, EMBEDDER], None, EMBEDDER, "the only embedding model loaded"),
+        ([EMBEDDER, MISTYPED], None, EMBEDDER, "the first of 2 loaded embedding models"),
+        ([CHAT, MISTYPED], None, MISTYPED, "the only embedding model loaded"),
+        ([CHAT, COLD_EMBEDDER], None, COLD_EMBEDDER, "the only embedding model offered"),
+        ([EMBEDDER, COLD_EMBEDDER], "bge-m3", COLD_EMBEDDER, "named by RAG_EMBEDDING_MODEL"),
+        ([ModelInfo("a"), ModelInfo("nomic-embed-text:latest")], None,
+         ModelInfo("nomic-embed-text:latest"), "the only embedding model offered"),
+    ],
+)  # fmt: skip
+def test_embedding_model_is_chosen_with_its_reason(models, wanted, chosen, reason):
+    choice = choose_embedding(offer(*models), wanted)
+    assert (choice.model, choice.reason) == (chosen, reason)
+
+
+@pytest.mark.parametrize(
+    ("models", "wanted", "chosen"),
+    [
+        ([EMBEDDER, COLD_CHAT, CHAT], None, CHAT),
+        ([MISTYPED, COLD_CHAT], None, COLD_CHAT),
+        ([CHAT, COLD_CHAT], "mistral", COLD_CHAT),
+        ([ModelInfo("bge-m3"), ModelInfo("qwen3")], None, ModelInfo("qwen3")),
+    ],
+)
+def test_chat_model_is_never_one_that_embeds(models, wanted, chosen):
+    assert choose_chat(offer(*models), wanted).model == chosen
+
+
+def test_only_a_chat_model_is_told_with_the_built_in_way_out():
+    with pytest.raises(ModelUnavailable, match="no embedding model") as caught:
+        choose_embedding(offer(CHAT), None)
+    assert "RAG_EMBEDDING_ENDPOINT=embedded" in caught.value.hint
+
+
+def test_model_that_is_not_offered_is_told_with_what_is():
+    with pytest.raises(ModelUnavailable, match="does not offer gpt-9.*llama-3"):
+        choose_chat(offer(CHAT), "gpt-9")
+    with pytest.raises(ModelUnavailable, match="no chat model"):
+        choose_chat(offer(EMBEDDER), None)

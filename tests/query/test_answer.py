@@ -1,0 +1,86 @@
+import pytest
+
+from ingest.base.documents import Chunk
+from rag.models.errors import BadResponse
+from rag.models.messages import Delta, Usage
+from rag.query.answer import REFUSAL, refuse, write_answer
+from rag.query.fuse import Hit
+from rag.query.prompt import Prompt
+
+TEXT = "The reactor starts at noon."
+HIT = Hit(Chunk("1", "a.md", 0, TEXT, 0, len(TEXT), 5, None, "A"), 0.9, 1, {"dense": 1})
+PROMPT = Prompt((), (HIT,), 100, 50)
+
+
+def write(*deltas: Delta, on_text=lambda _text: None):
+    return write_answer(
+        "When?", PROMPT, iter(deltas), lambda _chunk, _offset: None,
+        model="stub", extractive=False, retrieve_seconds=0.5, on_text=on_text,
+    )  # fmt: skip
+
+
+def words(*pieces: str, finish: str = "stop") -> list[Delta]:
+    return [*(Delta(text=piece) for piece in pieces), Delta(finish_reason=finish)]
+
+
+def test_answer_is_shown_as_it_comes_and_cited_at_the_end():
+    shown: list[str] = []
+    answer = write(*words("The reactor ", "starts at noon [1]", "."), on_text=shown.append)
+    assert shown == ["The reactor ", "starts at noon [1]", "."]
+    assert answer.text == "The reactor starts at noon [1]."
+    assert [(c.number, c.quote, c.verified) for c in answer.citations] == [(1, TEXT, True)]
+    assert (answer.complete, answer.abstained, answer.context) == (True, False, (HIT,))
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["NOT_IN_DOCUMENTS"],
+        ["NOT", "_IN_", "DOCUMENTS", "."],
+        ["\n NOT_IN_DOCUMENTS", " because the passages [1] say nothing."],
+        ['"NOT_IN_DOCUMENTS"'],
+    ],
+)
+def test_refusal_is_not_shown_and_cites_nothing(pieces):
+    shown: list[str] = []
+    answer = write(*words(*pieces), on_text=shown.append)
+    assert (answer.text, answer.abstained, answer.citations) == (REFUSAL, True, ())
+    assert answer.context == (HIT,)
+    assert "NOT_IN" not in "".join(shown)
+
+
+def test_text_that_only_begins_like_a_refusal_is_shown_whole():
+    shown: list[str] = []
+    write(*words("NOT", " at all [1]."), on_text=shown.append)
+    assert "".join(shown) == "NOT at all [1]."
+
+
+@pytest.mark.parametrize("finish", ["length", "truncated"])
+def test_answer_that_was_cut_off_is_marked(finish):
+    assert not write(*words("The reactor", finish=finish)).complete
+
+
+@pytest.mark.parametrize(
+    ("deltas", "hint"),
+    [
+        ([Delta(finish_reason="stop")], "ask again"),
+        ([Delta(reasoning="hm"), Delta(finish_reason="length")], "RAG_ANSWER_TOKENS"),
+    ],
+)
+def test_empty_answer_is_an_error_with_a_remedy(deltas, hint):
+    with pytest.raises(BadResponse) as caught:
+        write(*deltas)
+    assert hint in caught.value.hint
+
+
+def test_times_and_tokens_are_kept():
+    answer = write(Delta(text="a"), Delta(usage=Usage(10, 4), finish_reason="stop"))
+    assert answer.usage == Usage(10, 4)
+    times = answer.timings
+    assert 0.5 <= times.retrieve_seconds <= times.first_token_seconds <= times.total_seconds
+    assert times.tokens_per_second > 0
+
+
+def test_no_passage_at_all_is_a_refusal():
+    answer = refuse("When?", "stub", extractive=True, retrieve_seconds=0.1)
+    assert (answer.abstained, answer.citations, answer.text) == (True, (), REFUSAL)
