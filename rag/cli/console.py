@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console
 from rich.text import Text
 
+from ingest.base.documents import Progress
 from ingest.base.errors import PipelineError
 
 # Terminal control: escape sequences, C0 and C1 but tab and newline, bidirectional overrides.
@@ -87,3 +88,50 @@ class Terminal:
             return
         with self.err.status(Text(text)):
             yield
+
+    @contextmanager
+    def ingest_bar(self) -> Iterator[Callable[[Progress], None]]:
+        """Yield a function that shows files, chunks, rate and time left, on a terminal only."""
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[files]} files, {task.fields[chunks]} chunks"),
+            TextColumn("{task.fields[rate]:.0f}/s"),
+            TimeRemainingColumn(),
+        )
+        silent = not self.err.is_terminal
+        with Bar(*columns, console=self.err, transient=True, disable=silent) as bar:
+            task = bar.add_task("", total=None, files="0", chunks=0, rate=0.0)
+
+            def show(progress: Progress) -> None:
+                bar.update(
+                    task,
+                    total=progress.bytes_total or 1,
+                    completed=progress.bytes_done,
+                    files=f"{progress.files_done}/{progress.files_total}",
+                    chunks=progress.chunks_done,
+                    rate=progress.chunks_done / (bar.tasks[0].elapsed or 1.0),
+                )
+
+            yield show
+
+    @contextmanager
+    def download_bar(self) -> Iterator[Callable[[str, int, int], None]]:
+        """Yield a function that shows what is fetched and how many bytes of it are there."""
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        silent = not self.err.is_terminal
+        with Bar(
+            *columns, TimeRemainingColumn(), console=self.err, transient=True, disable=silent
+        ) as bar:
+            task = bar.add_task("", total=None)
+
+            def show(label: str, done: int, total: int) -> None:
+                bar.update(task, description=label, completed=done, total=total or None)
+
+            yield show

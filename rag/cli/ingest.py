@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
-from ingest.base.documents import IngestReport, Plan, Progress
+from ingest.base.documents import IngestReport, Plan
 from rag.cli.console import Terminal
 from rag.cli.main import EXIT_SKIPPED
 from rag.cli.options import load_settings, with_server
@@ -40,45 +39,11 @@ def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) ->
         with terminal.status("connecting to the model ..."):
             choice = pipeline.embedding_choice
         terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
-        with progress_bar(terminal) as on_progress:
+        with terminal.ingest_bar() as on_progress:
             report = pipeline.ingest(folder, on_progress)
         for warning in pipeline.warnings:
             terminal.warn(warning)
         return report
-
-
-@contextmanager
-def progress_bar(terminal: Terminal) -> Iterator[Callable[[Progress], None]]:
-    """Yield a function that shows files, chunks, rate and time left; silent without a terminal."""
-    if not terminal.err.is_terminal:
-        yield lambda _progress: None
-        return
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[files]} files"),
-        TextColumn("{task.fields[chunks]} chunks"),
-        TextColumn("{task.fields[rate]:.0f}/s"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=terminal.err, transient=True) as bar:
-        task = bar.add_task("", total=None, files="0", chunks=0, rate=0.0)
-
-        def show(progress: Progress) -> None:
-            elapsed = bar.tasks[0].elapsed or 1.0
-            bar.update(
-                task,
-                total=progress.bytes_total or 1,
-                completed=progress.bytes_done,
-                files=f"{progress.files_done}/{progress.files_total}",
-                chunks=progress.chunks_done,
-                rate=progress.chunks_done / elapsed,
-            )
-
-        yield show
 
 
 def _show_plan(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:

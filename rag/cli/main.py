@@ -25,15 +25,15 @@ exit codes: 0 done, 1 failed, 2 wrong usage, 3 files were skipped under --strict
 
 every setting can also stand in the environment or in .env as RAG_NAME; see .env.example"""
 
-# The module of a command is imported only when the command is run.
-_MODULES = {
-    "demo": "rag.cli.demo",
-    "ingest": "rag.cli.ingest",
-    "ask": "rag.cli.ask",
-    "status": "rag.cli.status",
-    "doctor": "rag.cli.doctor",
-    "models": "rag.cli.models",
-    "serve-embedded": "rag.cli.models",
+# Module and function of a command; imported only when the command is run.
+_COMMANDS = {
+    "demo": ("rag.cli.demo", "run"),
+    "ingest": ("rag.cli.ingest", "run"),
+    "ask": ("rag.cli.ask", "run"),
+    "status": ("rag.cli.inspect", "run_status"),
+    "doctor": ("rag.cli.inspect", "run_doctor"),
+    "models": ("rag.cli.models", "run"),
+    "serve-embedded": ("rag.cli.models", "run_server"),
 }
 
 
@@ -50,55 +50,48 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     shared = _shared_options()
 
-    demo = commands.add_parser(
-        "demo", parents=[shared], help="try it on sample documents, with no model server"
-    )
+    def command(name: str, meaning: str, *, json: str = "") -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[shared], help=meaning, description=meaning)
+        if json:
+            added.add_argument("--json", action="store_true", help=f"print {json} as JSON")
+        return added
+
+    demo = command("demo", "try it on sample documents, with no model server")
     demo.add_argument("question", nargs="*", help="your own question instead of the samples")
+    _ingest_options(command("ingest", "index a folder of documents", json="the report"))
+    _ask_options(command("ask", "ask a question, get a cited answer", json="the whole answer"))
+    command("status", "show what is in the index", json="it")
+    command("doctor", "check server, models and index; name each fix", json="the findings")
+    models = command("models", "what the server offers and what is used", json="the list")
+    models.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "pull"),
+        default="list",
+        help="list what is offered (default), or pull the weights of the embedded model",
+    )
+    serve = command("serve-embedded", "offer the embedded model to other programs on 127.0.0.1")
+    serve.add_argument("--port", type=int, default=1235, help="port (default 1235)")
+    return parser
 
-    ingest = commands.add_parser("ingest", parents=[shared], help="index a folder of documents")
-    ingest.add_argument("folder", help="the folder (or one file) to index")
-    ingest.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
-    ingest.add_argument("--strict", action="store_true", help="exit with 3 if a file was skipped")
-    ingest.add_argument("--json", action="store_true", help="print the report as JSON")
 
-    ask = commands.add_parser("ask", parents=[shared], help="ask a question, get a cited answer")
-    ask.add_argument("question", nargs="*", help="none: read it from a prompt or a pipe")
-    ask.add_argument("-k", "--top-k", type=int, metavar="N", help="passages to retrieve")
-    ask.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
-    ask.add_argument(
+def _ingest_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", help="the folder (or one file) to index")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    parser.add_argument("--strict", action="store_true", help="exit with 3 if a file was skipped")
+
+
+def _ask_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", nargs="*", help="none: read it from a prompt or a pipe")
+    parser.add_argument("-k", "--top-k", type=int, metavar="N", help="passages to retrieve")
+    parser.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
+    parser.add_argument(
         "--filter",
         action="append",
         default=[],
         metavar="PATTERN",
         help="only files whose path matches (handbook/*), or of a type (.pdf); repeatable",
     )
-    ask.add_argument("--json", action="store_true", help="print the whole answer as JSON")
-
-    status = commands.add_parser("status", parents=[shared], help="show what is in the index")
-    status.add_argument("--json", action="store_true", help="print it as JSON")
-
-    doctor = commands.add_parser(
-        "doctor", parents=[shared], help="check server, models and index; name each fix"
-    )
-    doctor.add_argument("--json", action="store_true", help="print it as JSON")
-
-    models = commands.add_parser("models", parents=[shared], help="models of the server")
-    models.add_argument(
-        "action",
-        nargs="?",
-        choices=("list", "pull"),
-        default="list",
-        help="list what the server offers (default), or pull the embedded model's weights",
-    )
-    models.add_argument("--json", action="store_true", help="print the list as JSON")
-
-    serve = commands.add_parser(
-        "serve-embedded",
-        parents=[shared],
-        help="offer the embedded model to other programs on 127.0.0.1",
-    )
-    serve.add_argument("--port", type=int, default=1235, help="port (default 1235)")
-    return parser
 
 
 def _shared_options() -> argparse.ArgumentParser:
@@ -133,8 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     forgive_encoding()
     terminal = Terminal()
     try:
-        module = importlib.import_module(_MODULES[options.command])
-        code: int = module.run(options, terminal)
+        module, function = _COMMANDS[options.command]
+        code: int = getattr(importlib.import_module(module), function)(options, terminal)
     except PipelineError as error:
         if options.debug:
             raise

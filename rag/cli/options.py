@@ -1,9 +1,10 @@
-"""The words of the command line in, settings and a selection of documents out."""
+"""The words of the command line in, settings whose model is ready to use out."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from ingest.base.errors import SettingsError
@@ -55,7 +56,16 @@ def with_server(
 def prepared(settings: Settings, terminal: Terminal) -> Settings:
     """Make sure that the embedded model's weights are there if it is used."""
     if EMBEDDED in (settings.embeddings_at, settings.chat_at):
-        from rag.cli.models import pull
-
         pull(settings, terminal)
     return settings
+
+
+def pull(settings: Settings, terminal: Terminal) -> Path:
+    """Fetch the weights of the embedded model if they are not there; return their folder."""
+    from rag.models.embedded.weights import are_weights_present, model_folder, pull_weights
+
+    if are_weights_present(settings.cache_dir):
+        return model_folder(settings.cache_dir)
+    terminal.note("fetching the embedded model all-MiniLM-L6-v2 (91 MB, once) ...")
+    with terminal.download_bar() as on_progress:
+        return pull_weights(settings.cache_dir, on_progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +92,7 @@ def show_report(terminal: Terminal, report: IngestReport) -> None:
     show_skipped(terminal, report.skipped)
 
 
-def show_skipped(terminal: Terminal, skipped: tuple[Failure, ...]) -> None:
+def show_skipped(terminal: Terminal, skipped: Sequence[Failure]) -> None:
     """Print each file that is not in the index, and why."""
     for failure in skipped[:_LISTED]:
         terminal.say(f"  skipped: {failure.source_id}: {failure.message}", "yellow")
