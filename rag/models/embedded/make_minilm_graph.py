@@ -1,6 +1,6 @@
 """Write `minilm.onnx`: all-MiniLM-L6-v2 as a graph whose weights stay in `model.safetensors`.
 
-Run by hand after a change: `python rag/models/make_minilm_graph.py FOLDER_WITH_WEIGHTS`.
+Run by hand after a change: `python rag/models/embedded/make_minilm_graph.py FOLDER_WITH_WEIGHTS`.
 It needs the package `onnx`, which the program itself does not.
 """
 
@@ -29,6 +29,7 @@ class Graph:
         self.initializers: dict[str, TensorProto] = {}
 
     def add(self, operator: str, *inputs: str, name: str = "", **attributes: Any) -> str:
+        """Append a node with one output."""
         name = name or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
@@ -48,16 +49,19 @@ class Graph:
         return name
 
     def constant(self, name: str, values: list[Any], *, scalar: bool = False) -> str:
+        """Store a few numbers, floats or integers, in the graph itself."""
         kind = TensorProto.FLOAT if isinstance(values[0], float) else TensorProto.INT64
         dims = [] if scalar else [len(values)]
         self.initializers[name] = helper.make_tensor(name, kind, dims, values)
         return name
 
     def linear(self, rows: str, prefix: str) -> str:
+        """Multiply by a weight matrix, stored (out, in), and add its bias."""
         weight, bias = self.weight(f"{prefix}.weight"), self.weight(f"{prefix}.bias")
         return self.add("Gemm", rows, weight, bias, transB=1)
 
     def norm(self, rows: str, prefix: str) -> str:
+        """Normalise each row."""
         weight, bias = self.weight(f"{prefix}.weight"), self.weight(f"{prefix}.bias")
         return self.add("LayerNormalization", rows, weight, bias, epsilon=EPSILON)
 

@@ -99,7 +99,7 @@ def _open_session(folder: Path) -> onnxruntime.InferenceSession:
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder)
     )
-    graph = files("rag.models").joinpath("minilm.onnx").read_bytes()
+    graph = files("rag.models.embedded").joinpath("minilm.onnx").read_bytes()
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

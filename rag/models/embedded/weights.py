@@ -6,12 +6,14 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -278,21 +280,17 @@ def _verdict(path: Path, file: WeightFile) -> str:
 
 
 def _remember(path: Path, file: WeightFile) -> None:
-    try:
+    # A folder that is read-only works too; it is only hashed again at each start.
+    with suppress(OSError):
         _verdict_path(path).write_text(_verdict(path, file), encoding="utf-8")
-    except OSError:
-        # A folder that is read-only works too; it is only hashed again at each start.
-        return
 
 
 def _remove_stale(folder: Path) -> None:
     """Remove what a killed run left behind, unless it is young enough to be in use."""
-    for path in folder.glob(".partial-*"):
-        try:
+    for path in [*folder.glob(".partial-*"), *folder.glob(".package-*")]:
+        with suppress(OSError):
             if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
-        except OSError:
-            continue
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""The model server inside this process: embeddings and quoted answers over its wire protocol."""
