@@ -1,67 +1,63 @@
-"""A text in, the spans of its sentences out."""
+"""A text in, the spans of its sentences out; English, German, Chinese and Japanese."""
 
 from __future__ import annotations
 
 import re
 
-# A full stop after one of these ends no sentence (English and German).
-_ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st vs etc e.g i.e fig nos vol pp p al approx inc ltd co corp dept est "
-    "jan feb mar apr jun jul aug sep sept oct nov dec bzw ca z.b d.h u.a usw nr str abs art bd "
-    "evtl ggf inkl max min mind sog tel vgl zzgl".split()  # noqa: SIM905 - a column of words reads better than a list of strings
+# Possessive quantifiers keep both expressions linear on any text.
+SENTENCE_END = re.compile(
+    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?:\[\d+\])*+(?:\s++(?=(?P<next>\S))|\s*+\Z)"
+    r"|[。！？；]++[”’」』）]*+(?:\[\d+\])*+\s*+"
 )
-_END = re.compile(
-    r"[.!?]+[\"'”’»)\]]*(?:\[\d+\])*(?=\s|$)"  # Latin, Greek, Cyrillic: then white space
-    r"|[。！？｡]+[”’」』）]*(?:\[\d+\])*"  # CJK: no space follows
-    r"|\n[ \t]*\n"  # a blank line ends whatever stood before
-    r"|\n(?=[ \t]*(?:[-*+•|]|\d+[.)])[ \t])"  # so does a list item or table row
-    r"|(?<=\|)[ \t]*\n"
+"""What may end a sentence, with the blanks after it; `ends_sentence` has the last word."""
+
+_BLOCK_END = re.compile(
+    r"\n(?:[^\S\n]*+\n)++|\n(?=[^\S\n]{0,20}+(?:[-*+•‣▪–|]|\d{1,3}[.)])\s)|(?<=\|)[^\S\n]*+\n"
 )
+_LAST_WORD = re.compile(r"[\w.]*\Z")
+_MONTH = re.compile(r"Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez")
+_ABBREVIATION_LIST = (
+    "mr mrs ms dr prof sr jr st mt rev hon gen col sgt lt capt vs etc approx ca cf al fig figs eq "
+    "eqs sec secs ch chap vol nos nr pp ed eds est dept inc ltd co corp bros jan feb mar apr "
+    "jun jul aug sep sept oct nov dec usw bzw vgl evtl ggf inkl zzgl abs art bd hrsg str tel mio "
+    "mrd sog bspw pág núm sra sta"
+)
+_ABBREVIATIONS = frozenset(_ABBREVIATION_LIST.split())
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Return (start, end) of each sentence, in order, without blanks around it.
 
-    Blank lines, list items and table rows end a sentence as well.  A full stop after an
-    abbreviation, an initial or the number of a list item does not.
+    Blank lines, list items and table rows end a sentence as well.
     """
+    ends = {found.end() for found in _BLOCK_END.finditer(text)}
+    ends |= {found.end() for found in SENTENCE_END.finditer(text) if ends_sentence(text, found)}
     spans: list[tuple[int, int]] = []
     start = 0
-    for mark in _END.finditer(text):
-        if mark[0].startswith(".") and _is_abbreviation(text, start, mark.start()):
-            continue
-        _add(spans, text, start, mark.end())
-        start = mark.end()
-    _add(spans, text, start, len(text))
+    for end in sorted(ends | {len(text)}):
+        sentence = text[start:end]
+        if sentence.strip():
+            blanks = len(sentence) - len(sentence.lstrip())
+            spans.append((start + blanks, start + len(sentence.rstrip())))
+        start = end
     return spans
 
 
-def _add(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    if start < end:
-        spans.append((start, end))
-
-
-def _is_abbreviation(text: str, start: int, dot: int) -> bool:
-    before = text[max(start, dot - 12) : dot]
-    word = re.split(r"[\s(\[]", before)[-1].lower()
-    if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()):
+def ends_sentence(text: str, found: re.Match[str]) -> bool:
+    """Tell the end of a sentence from an abbreviation, an initial, a date or a list's number."""
+    mark, following = found["mark"], found["next"] or ""
+    if mark is None:
         return True
-    if not word.isdigit() or len(word) > 2:
+    if following.islower() or "...." in mark:  # leaders of a table of contents
         return False
-    # "2. Open the lid" at the start of a line, "am 3. März": the number belongs to what follows.
-    line_start = text.rfind("\n", 0, dot) + 1
-    return not text[max(start, line_start) : dot - len(word)].strip() or _next_is_month(text, dot)
-
-
-def _next_is_month(text: str, dot: int) -> bool:
-    return bool(
-        re.match(
-            r"\.\s+(Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November"
-            r"|Dezember)\b",
-            text[dot : dot + 14],
-        )
-    )
+    if mark != ".":
+        return True
+    before = text[max(0, found.start() - 20) : found.start()]
+    word = _LAST_WORD.search(before)
+    last = word[0].casefold() if word else ""
+    if last.isdigit():
+        starts_line = before[: len(before) - len(last)].endswith("\n") or len(last) == found.start()
+        return not starts_line and not (len(last) <= 2 and _MONTH.match(text, found.end()))
+    initial = len(last) == 1 and last.isalpha()
+    dotted = "." in last and all(len(part) <= 2 for part in last.split("."))
+    return not (initial or last in _ABBREVIATIONS or (dotted and not last[0].isdigit()))

@@ -1,23 +1,23 @@
 """The root of the error family: every failure says what happened and what to do next.
 
-    PipelineError(message, hint)
-    ├── SettingsError              a setting has a value that is not allowed
-    ├── ParseError                 one file cannot be read; the run goes on without it
-    │   ├── UnsupportedFormat
-    │   ├── EncryptedDocument
-    │   ├── EmptyDocument
-    │   └── UnreadableFile
-    ├── FolderError                the folder to ingest is missing or holds nothing
-    ├── EndpointError              (rag.models.errors) the model server
-    │   ├── EndpointUnreachable
-    │   ├── ModelUnavailable
-    │   ├── ContextOverflow
-    │   └── BadResponse
-    └── IndexFault                 (rag.index.errors) the index on disk
-        ├── IndexMissing
-        ├── IndexMismatch
-        ├── IndexLocked
-        └── IndexDamaged
+PipelineError(message, hint)
+├── SettingsError              a setting has a value that is not allowed
+├── ParseError                 one file cannot be read; the run goes on without it
+│   ├── UnsupportedFormat
+│   ├── EncryptedDocument
+│   ├── EmptyDocument
+│   └── UnreadableFile
+├── FolderError                the folder to ingest is missing or holds nothing
+├── EndpointError              (rag.models.errors) the model server
+│   ├── EndpointUnreachable
+│   ├── ModelUnavailable
+│   ├── ContextOverflow
+│   └── BadResponse
+└── IndexFault                 (rag.index.errors) the index on disk
+    ├── IndexMissing
+    ├── IndexMismatch
+    ├── IndexLocked
+    └── IndexDamaged
 """
 
 from typing import ClassVar

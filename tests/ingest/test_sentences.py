@@ -28,6 +28,7 @@ def sentences(text: str) -> list[str]:
         ("Steps:\n- open it\n- close it", ["Steps:", "- open it", "- close it"]),
         ("1. Open the lid.\n2. Close it.", ["1. Open the lid.", "2. Close it."]),
         ("| a | b |\n| 1 | 2 |", ["| a | b |", "| 1 | 2 |"]),
+        ("Chapter ........ 12 is long", ["Chapter ........ 12 is long"]),
         ("no end", ["no end"]),
         ("", []),
         (" \n ", []),
@@ -47,3 +48,7 @@ def test_sentences_cover_all_but_blanks_in_order(text):
     assert flat == sorted(flat)
     for a, b in spans:
         assert text[a:b].strip() == text[a:b] != ""
+
+
+def test_long_runs_of_dots_take_linear_time():
+    assert len(sentence_spans("." * 300_000 + "x" + ". " * 100_000)) > 1000

@@ -1,0 +1,68 @@
+"""Text in, number of tokens out: exact for cl100k, a safe upper estimate for unknown models."""
+
+from __future__ import annotations
+
+import lzma
+import re
+from functools import cache
+from importlib.resources import files
+from itertools import accumulate, pairwise
+from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
+VOCABULARY_SIZE = 100_256
+
+# The split pattern and the special tokens belong to the vocabulary, as published with it.
+_PATTERN = (
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|"
+    r" ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+)
+_WORDS_AND_MARKS = re.compile(r"\w+|[^\w\s]")
+_LONGEST_PIECE = 50_000  # One run without a break takes more than linear time.
+
+
+def count_tokens(text: str) -> int:
+    """Count cl100k tokens; special tokens in the text count as ordinary text."""
+    encode = _encoding().encode_ordinary
+    starts = range(0, len(text), _LONGEST_PIECE)
+    return sum(len(encode(text[start : start + _LONGEST_PIECE])) for start in starts)
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate, from above, the tokens of the text for a model whose tokenizer is unknown.
+
+    1.5 x the largest of cl100k tokens, a third of the UTF-8 bytes, and words plus punctuation
+    marks: against WordPiece the real count stayed below 1.02 times this (English, German,
+    Russian, Chinese and Japanese text, code, tables).
+    """
+    words = sum(1 for _ in _WORDS_AND_MARKS.finditer(text))
+    size = len(text.encode("utf-8", "surrogatepass"))
+    # No tokenizer of this kind makes more tokens than bytes, so then counting can add nothing.
+    exact = count_tokens(text) if words < size else 0
+    return ceil(1.5 * max(exact, size / 3, words))
+
+
+def read_vocabulary() -> list[bytes]:
+    """Return the tokens of cl100k_base (OpenAI, MIT licence) in the order of their ranks.
+
+    The packed file holds one byte of length per token, then all tokens end to end.
+    """
+    packed = files("ingest").joinpath("cl100k_base.xz").read_bytes()
+    data = lzma.decompress(packed)
+    ends = accumulate(data[:VOCABULARY_SIZE], initial=VOCABULARY_SIZE)
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
+@cache
+def _encoding() -> Encoding:
+    from tiktoken import Encoding
+
+    return Encoding(
+        "cl100k_base",
+        pat_str=_PATTERN,
+        mergeable_ranks={token: rank for rank, token in enumerate(read_vocabulary())},
+        special_tokens={"<|endoftext|>": 100257},
+    )

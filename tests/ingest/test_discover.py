@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.base.documents import Failure, Known, Source
+from ingest.base.errors import FolderError, UnreadableFile
+from ingest.discover import diff, printable_name, scan
+from ingest.parse.media import media_type_of
+
+SECOND = 1_000_000_000
+NOW = 2_000_000_000 * SECOND
+
+needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX names and special files")
+
+
+def write(root: Path, *names: str, text: str = "text") -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def ids(root: Path) -> list[str]:
+    return [source.id for source in scan(root)[0]]
+
+
+def reasons(root: Path) -> dict[str, str]:
+    return {failure.source_id: failure.reason for failure in scan(root)[1]}
+
+
+def test_scan_lists_files_of_all_folders_sorted(tmp_path: Path) -> None:
+    write(tmp_path, "b.txt", "a/z.md", "a/b/c.pdf", "README", "ü.html")
+    assert ids(tmp_path) == ["README", "a/b/c.pdf", "a/z.md", "b.txt", "ü.html"]
+
+
+def test_scan_tells_type_size_and_time(tmp_path: Path) -> None:
+    write(tmp_path, "a.MD")
+    os.utime(tmp_path / "a.MD", ns=(5 * SECOND, 7 * SECOND))
+    (source,) = scan(tmp_path)[0]
+    assert (source.media_type, source.size_bytes, source.mtime_ns) == (
+        "text/markdown",
+        4,
+        7 * SECOND,
+    )
+    assert source.root == os.path.realpath(tmp_path)
+    assert source.path.read_text(encoding="utf-8") == "text"
+
+
+def test_scan_passes_over_hidden_files_and_tool_folders(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", ".hidden", ".git/x.txt", "node_modules/x.txt", "~$open.docx")
+    write(tmp_path, "__pycache__/x.txt", ".venv/x.txt", "venv/x.txt")
+    assert ids(tmp_path) == ["a.txt"]
+    assert reasons(tmp_path) == {}
+
+
+def test_scan_passes_over_an_index_of_ours(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "index/catalogue.sqlite", "index/notes.txt")
+    assert ids(tmp_path) == ["a.txt"]
+
+
+def test_scan_refuses_keys_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", ".env", ".env.local", "id_rsa", "id_ed25519.pub", "x.pem", "y.KEY")
+    write(tmp_path, "id_cards.pdf")
+    assert ids(tmp_path) == ["a.txt", "id_cards.pdf"]
+    assert set(reasons(tmp_path).values()) == {"secret"}
+    assert len(reasons(tmp_path)) == 6
+
+
+def test_scan_reports_formats_without_a_parser(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "photo.JPG", "data.zip", "old.doc")
+    assert reasons(tmp_path) == dict.fromkeys(("photo.JPG", "data.zip", "old.doc"), "unsupported")
+
+
+def test_scan_reports_files_over_the_limit(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    with (tmp_path / "big.txt").open("wb") as file:
+        file.truncate(65 * 2**20)
+    assert reasons(tmp_path) == {"big.txt": "too-large"}
+    assert len(scan(tmp_path, 66 * 2**20)[0]) == 2
+
+
+def test_scan_of_a_deep_tree_stops_at_64_folders(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "/".join("d" * 64) + "/in.txt", "/".join("e" * 70) + "/out.txt")
+    assert ids(tmp_path) == ["a.txt", "/".join("d" * 64) + "/in.txt"]
+    assert reasons(tmp_path) == {"/".join("e" * 65): "too-deep"}
+
+
+@needs_posix
+def test_scan_reports_links_and_follows_none(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "folder/b.txt")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "link.txt").symlink_to("/etc/passwd")
+    (tmp_path / "broken.txt").symlink_to("nowhere")
+    assert ids(tmp_path) == ["a.txt", "folder/b.txt"]
+    assert reasons(tmp_path) == dict.fromkeys(("loop", "link.txt", "broken.txt"), "symlink")
+
+
+@needs_posix
+def test_scan_reports_pipes(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    os.mkfifo(tmp_path / "pipe.txt")
+    assert reasons(tmp_path) == {"pipe.txt": "special-file"}
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_scan_reports_a_folder_it_may_not_open(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "closed/b.txt")
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert reasons(tmp_path) == {"closed": "unreadable"}
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such names cannot exist")
+def test_scan_escapes_names_that_are_no_text(tmp_path: Path) -> None:
+    for name in (b"\xff.txt", b"\\xff.txt", b"new\nline.txt", "🎉.txt".encode()):
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_text("x", encoding="utf-8")
+    sources, _ = scan(tmp_path)
+    assert [source.id for source in sources] == [
+        r"\\xff.txt",
+        r"\xff.txt",
+        r"new\nline.txt",
+        "🎉.txt",
+    ]
+    assert all(source.path.read_text(encoding="utf-8") == "x" for source in sources)
+
+
+@given(st.lists(st.text(), min_size=2, max_size=2, unique=True))
+def test_different_names_stay_different_and_encodable(names: list[str]) -> None:
+    one, other = map(printable_name, names)
+    assert one != other
+    one.encode("utf-8")
+
+
+def test_scan_of_one_file_sees_only_that(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt", "b.txt")
+    (source,) = scan(tmp_path / "a.txt")[0]
+    assert source.id == "a.txt"
+    assert source.root == os.path.realpath(tmp_path)
+
+
+def test_scan_of_nothing_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="there is no folder") as missing:
+        scan(tmp_path / "missing")
+    assert missing.value.hint
+    with pytest.raises(FolderError, match="holds no files"):
+        scan(tmp_path)
+    write(tmp_path, "photo.png")
+    with pytest.raises(FolderError, match=r"1 entries refused, the first is photo\.png"):
+        scan(tmp_path)
+
+
+# diff
+
+
+def source(id: str, size: int = 10, mtime: int = NOW - 60 * SECOND) -> Source:
+    return Source(id, "/root", Path("/root") / id, media_type_of(id), size, mtime)
+
+
+def entry(fingerprint: str = "f", failure: Failure | None = None, **changes: object) -> Known:
+    known = Known(fingerprint, "r", 10, NOW - 60 * SECOND, NOW, failure)
+    return replace(known, **changes)
+
+
+def never(source: Source) -> str:
+    raise AssertionError(f"{source.id} was read without need")
+
+
+def says(fingerprint: str) -> Callable[[Source], str]:
+    return lambda source: fingerprint
+
+
+def refuses(source: Source) -> str:
+    raise UnreadableFile("no")
+
+
+def test_same_size_and_old_time_is_unchanged_without_reading() -> None:
+    assert diff([source("a")], {"a": entry()}, "r", never).unchanged == (source("a"),)
+
+
+def test_a_time_too_close_to_the_last_look_is_read_again() -> None:
+    close = NOW - 2 * SECOND
+    seen = source("a", mtime=close)
+    known = {"a": entry(mtime_ns=close)}
+    assert diff([seen], known, "r", says("f")).touched == (seen,)
+    assert diff([seen], known, "r", says("other")).changed == (seen,)
+
+
+def test_another_time_and_the_same_content_is_touched() -> None:
+    seen = source("a", mtime=NOW - 50 * SECOND)
+    assert diff([seen], {"a": entry()}, "r", says("f")).touched == (seen,)
+    assert diff([seen], {"a": entry()}, "r", says("other")).changed == (seen,)
+
+
+def test_another_size_recipe_or_no_fingerprint_is_changed_without_reading() -> None:
+    assert diff([source("a", size=11)], {"a": entry()}, "r", never).changed
+    assert diff([source("a")], {"a": entry(recipe="old")}, "r", never).changed
+    assert diff([source("a")], {"a": entry(fingerprint="")}, "r", never).changed
+
+
+def test_a_file_that_cannot_be_read_now_is_changed() -> None:
+    seen = source("a", mtime=NOW - 50 * SECOND)
+    assert diff([seen], {"a": entry()}, "r", refuses).changed == (seen,)
+
+
+def test_a_new_file_is_not_read_when_nothing_vanished() -> None:
+    assert diff([source("a")], {}, "r", never).new == (source("a"),)
+
+
+def test_a_vanished_content_under_a_new_name_is_moved() -> None:
+    plan = diff([source("b")], {"a": entry()}, "r", says("f"))
+    (move,) = plan.moved
+    assert (move.old_id, move.source.id, move.fingerprint) == ("a", "b", "f")
+    assert plan.vanished == plan.new == ()
+
+
+@pytest.mark.parametrize(
+    ("known", "new"),
+    [
+        (entry(fingerprint="g"), source("b")),
+        (entry(recipe="old"), source("b")),
+        (entry(size_bytes=11), source("b")),
+        (entry(failure=Failure("a", "empty", "")), source("b")),
+        (entry(), source("b.md")),
+    ],
+)
+def test_what_is_not_surely_the_same_is_not_moved(known: Known, new: Source) -> None:
+    plan = diff([new], {"a": known}, "r", says("f"))
+    assert plan.new == (new,)
+    assert plan.vanished == ("a",)
+
+
+def test_a_vanished_file_moves_once() -> None:
+    plan = diff([source("b"), source("c")], {"a": entry()}, "r", says("f"))
+    assert [move.source.id for move in plan.moved] == ["b"]
+    assert plan.new == (source("c"),)
+
+
+def test_a_refused_file_with_the_same_bytes_is_refused_again_unread() -> None:
+    failure = Failure("a", "encrypted", "a password is needed")
+    plan = diff([source("a")], {"a": entry(failure=failure)}, "r", never)
+    assert plan.skipped == (failure,)
+    assert diff([source("a")], {"a": entry(failure=failure)}, "new", never).changed
+
+
+known_files = st.dictionaries(
+    st.sampled_from("abcdef"),
+    st.builds(
+        Known,
+        st.sampled_from(["f", "g", ""]),
+        st.sampled_from(["r", "old"]),
+        st.sampled_from([10, 11]),
+        st.sampled_from([NOW - 60 * SECOND, NOW - SECOND]),
+        st.just(NOW),
+        st.sampled_from([None, Failure("x", "empty", "")]),
+    ),
+)
+
+
+@given(known_files, st.sets(st.sampled_from("abcdefgh")), st.sampled_from("fg"))
+def test_every_source_is_in_exactly_one_list(
+    known: dict[str, Known], seen: set[str], fingerprint: str
+) -> None:
+    known = {
+        id: replace(e, failure=e.failure and replace(e.failure, source_id=id))
+        for id, e in known.items()
+    }
+    plan = diff([source(id) for id in sorted(seen)], known, "r", says(fingerprint))
+    listed = [s.id for s in (*plan.new, *plan.changed, *plan.unchanged, *plan.touched)]
+    listed += [move.source.id for move in plan.moved]
+    listed += [failure.source_id for failure in plan.skipped]
+    assert sorted(listed) == sorted(seen)
+    gone = {*plan.vanished, *(move.old_id for move in plan.moved)}
+    assert gone == known.keys() - seen

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest import Options, ParseError, ingest_folder, plan_folder
+from ingest.base.documents import Progress
+from ingest.base.errors import FolderError, PipelineError, SettingsError
+
+RECIPE = Options().recipe
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "documents"
+    root.mkdir()
+    (root / "leave.md").write_text("# Leave\n\nThirty days a year.\n", encoding="utf-8")
+    (root / "pay.txt").write_text("Pay day is the last Friday.\n", encoding="utf-8")
+    (root / "sub").mkdir()
+    (root / "sub" / "page.html").write_text("<html><h1>Rooms</h1><p>Ask.", encoding="utf-8")
+    age(root)
+    return root
+
+
+def age(root: Path) -> None:
+    """Make all files an hour old, so that their times prove that nothing changed."""
+    for path in root.rglob("*"):
+        if path.is_file():
+            then = path.stat().st_mtime_ns - 3600 * 10**9
+            os.utime(path, ns=(then, then))
+
+
+@pytest.fixture
+def index(make_index):
+    return make_index(RECIPE)
+
+
+def test_a_folder_becomes_documents_with_chunks_and_vectors(folder, embedder, index) -> None:
+    started = time.perf_counter()
+    report = ingest_folder(folder, embedder, index)
+    wall = time.perf_counter() - started
+    assert report.ingested == ("leave.md", "pay.txt", "sub/page.html")
+    assert index.ids() == sorted(report.ingested)
+    assert (report.chunks, report.embedded, report.skipped) == (3, 3, ())
+    assert set(report.seconds) == {"scan", "parse", "chunk", "embed", "index"}
+    assert all(seconds > 0 for seconds in report.seconds.values())
+    assert 0.5 * wall < sum(report.seconds.values()) <= wall
+    document, (chunk,) = index.documents[os.path.realpath(folder), "pay.txt"]
+    assert document.title == chunk.heading == "pay"
+    assert chunk.text == "Pay day is the last Friday."
+    assert chunk.tokens <= embedder.token_limit
+
+
+def test_a_second_run_does_nothing(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    writes, calls = index.writes, len(embedder.calls)
+    report = ingest_folder(folder, embedder, index)
+    assert (report.unchanged, report.ingested, report.embedded) == (3, (), 0)
+    assert (index.writes, len(embedder.calls)) == (writes, calls)
+
+
+def test_only_a_changed_file_is_read_again(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    (folder / "pay.txt").write_text("Pay day is the first Monday.\n", encoding="utf-8")
+    report = ingest_folder(folder, embedder, index)
+    assert (report.ingested, report.unchanged, report.embedded) == (("pay.txt",), 2, 1)
+
+
+def test_a_file_that_went_is_removed_and_one_that_moved_is_not_embedded(
+    folder, embedder, index
+) -> None:
+    ingest_folder(folder, embedder, index)
+    calls = len(embedder.calls)
+    (folder / "leave.md").unlink()
+    (folder / "pay.txt").rename(folder / "sub" / "pay.txt")
+    report = ingest_folder(folder, embedder, index)
+    assert (report.removed, report.moved, report.ingested) == (("leave.md",), 1, ())
+    assert index.ids() == ["sub/page.html", "sub/pay.txt"]
+    assert len(embedder.calls) == calls
+
+
+def test_a_touched_file_is_remembered_with_its_new_time(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    age(folder)
+    assert len(plan_folder(folder, index).touched) == 3
+    assert ingest_folder(folder, embedder, index).unchanged == 3
+    assert len(plan_folder(folder, index).unchanged) == 3
+
+
+def test_another_recipe_reads_everything_again(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    options = Options(chunk_tokens=100)
+    assert options.recipe != RECIPE
+    assert len(plan_folder(folder, index, options).changed) == 3
+
+
+def test_no_bad_file_stops_the_folder(folder, embedder, index) -> None:
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    (folder / "empty.txt").write_bytes(b"")
+    (folder / "photo.png").write_bytes(b"x")
+    report = ingest_folder(folder, embedder, index)
+    assert len(report.ingested) == 3
+    assert {failure.source_id: failure.reason for failure in report.skipped} == {
+        "bad.pdf": "corrupt",
+        "empty.txt": "empty",
+        "photo.png": "unsupported",
+    }
+    assert all(failure.message and failure.hint for failure in report.skipped)
+
+
+def test_a_bad_file_is_reported_again_but_not_read_again(folder, embedder, index) -> None:
+    bad = folder / "bad.pdf"
+    bad.write_bytes(b"%PDF-1.4 nonsense")
+    age(folder)
+    first = ingest_folder(folder, embedder, index).skipped
+    plan = plan_folder(folder, index)
+    assert plan.skipped == first
+    assert plan.new == plan.changed == ()
+    bad.write_bytes(b"now this is text")
+    report = ingest_folder(folder, embedder, index)
+    assert report.ingested == ("bad.pdf",)
+    assert report.skipped == ()
+
+
+def test_a_document_that_turns_bad_loses_its_chunks(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    (folder / "pay.txt").write_bytes(b"\x00\x01\x02" * 50)
+    report = ingest_folder(folder, embedder, index)
+    assert [failure.reason for failure in report.skipped] == ["binary"]
+    assert "pay.txt" not in index.ids()
+
+
+def test_planning_changes_nothing(folder, embedder, index) -> None:
+    plan = plan_folder(folder, index)
+    assert [source.id for source in plan.new] == ["leave.md", "pay.txt", "sub/page.html"]
+    assert index.writes == 0
+    assert embedder.calls == []
+
+
+def test_one_file_can_be_ingested_without_losing_the_others(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    (folder / "pay.txt").write_text("New text.\n", encoding="utf-8")
+    report = ingest_folder(folder / "pay.txt", embedder, index)
+    assert (report.ingested, report.removed) == (("pay.txt",), ())
+    assert len(index.ids()) == 3
+
+
+def test_an_error_of_the_server_goes_out_and_a_second_run_resumes(
+    folder, make_embedder, index
+) -> None:
+    embedder = make_embedder(in_flight=1)
+    embedder.fail_on = "last Friday"
+    options = Options(batch_size=1)
+    with pytest.raises(PipelineError, match="server is gone") as caught:
+        ingest_folder(folder, embedder, index, options)
+    assert not isinstance(caught.value, ParseError)
+    embedder.fail_on = ""
+    embedder.calls.clear()
+    report = ingest_folder(folder, embedder, index, options)
+    assert len(index.ids()) == 3
+    assert report.embedded == sum(map(len, embedder.calls)) == 2
+
+
+def test_progress_ends_at_the_total(folder, embedder, index) -> None:
+    (folder / "empty.txt").write_bytes(b"")
+    seen: list[Progress] = []
+    ingest_folder(folder, embedder, index, on_progress=seen.append)
+    assert [step.files_done for step in seen] == [0, 1, 2, 3, 4]
+    last = seen[-1]
+    assert last.files_done == last.files_total == 4
+    assert last.bytes_done == last.bytes_total > 0
+    assert last.chunks_done == 3
+
+
+def test_notes_name_their_document(folder, embedder, index) -> None:
+    (folder / "old.txt").write_bytes("Größe und Maße".encode("cp1252"))
+    report = ingest_folder(folder, embedder, index)
+    assert report.notes == (("old.txt", "not UTF-8, read as cp1252"),)
+
+
+def test_text_in_two_files_is_embedded_once(folder, embedder, index) -> None:
+    (folder / "sub" / "pay.txt").write_bytes((folder / "pay.txt").read_bytes())
+    report = ingest_folder(folder, embedder, index)
+    assert (len(report.ingested), report.chunks, report.embedded) == (4, 4, 3)
+
+
+def test_the_limit_of_a_small_model_is_kept(folder, make_embedder, index) -> None:
+    (folder / "long.txt").write_text("word " * 500, encoding="utf-8")
+    ingest_folder(folder, make_embedder(token_limit=40), index)
+    _, chunks = index.documents[os.path.realpath(folder), "long.txt"]
+    assert len(chunks) > 10
+    assert all(chunk.tokens <= 40 for chunk in chunks)
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_documents_below_a_closed_folder_are_kept(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    (folder / "sub").chmod(0)
+    try:
+        plan = plan_folder(folder, index)
+    finally:
+        (folder / "sub").chmod(0o700)
+    assert plan.vanished == ()
+    assert [failure.reason for failure in plan.skipped] == ["unreadable"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folders made relative to another")
+def test_documents_below_a_path_that_cannot_be_opened_are_kept(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    inside = os.open(folder, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=inside)
+        outside, inside = inside, os.open("d" * 200, os.O_RDONLY, dir_fd=inside)
+        os.close(outside)
+    os.close(inside)
+    (failure,) = plan_folder(folder, index).skipped
+    assert failure.reason == "unreadable"
+    root = os.path.realpath(folder)
+    entry = index.remembered[root, "pay.txt"]
+    index.remembered[root, f"{failure.source_id}/deep.txt"] = entry
+    index.remembered[root, "dd/gone.txt"] = entry
+    assert plan_folder(folder, index).vanished == ("dd/gone.txt",)
+
+
+def test_a_folder_that_is_missing_or_empty_removes_nothing(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    writes = index.writes
+    folder.rename(folder.parent / "away")
+    with pytest.raises(FolderError):
+        ingest_folder(folder, embedder, index)
+    folder.mkdir()
+    with pytest.raises(FolderError):
+        ingest_folder(folder, embedder, index)
+    assert index.writes == writes
+
+
+@pytest.mark.parametrize(
+    "values", [{"chunk_tokens": 3}, {"batch_size": 0}, {"batch_tokens": 0}, {"max_file_bytes": 0}]
+)
+def test_senseless_options_are_refused(values: dict[str, int]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Options(**values)
+    assert caught.value.hint
