@@ -39,10 +39,12 @@ class Pipeline:
 
     Nothing is connected or opened before it is needed.  Use it as a context manager, or
     call `close` when done.  Not safe to share between threads while an ingest runs.
+    `warnings` tells what went wrong in the last ingest without anything being lost.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.load()
+        self.warnings: list[str] = []
         self._endpoints: dict[str, Endpoint] = {}
         self._reader: Index | None = None
 
@@ -58,7 +60,9 @@ class Pipeline:
         with Index.open_for_writing(
             self.settings.index_dir, self._manifest, chroma_documents=self.settings.chroma_documents
         ) as index:
-            return ingest_folder(Path(folder), embedder, index, self._options, on_progress)
+            report = ingest_folder(Path(folder), embedder, index, self._options, on_progress)
+        self.warnings = index.warnings
+        return report
 
     def plan(self, folder: str | Path) -> Plan:
         """Return what `ingest` would do, changing nothing."""

@@ -17,7 +17,8 @@ from rag.settings import EMBEDDED
 QUESTIONS = (
     "How tight do the bolts at the foot of the mast have to be on a Plover 22?",
     "The cups spin in the wind but the portal keeps saying zero. Which fault code is that?",
-    "Wo treffen sich alle, wenn der Feueralarm losgeht?",
+    "How much holiday do I get per year with a full-time contract?",
+    "Wann darf samstags gearbeitet werden?",
     "Does the canteen serve vegetarian meals?",
 )
 

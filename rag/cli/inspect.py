@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ingest.base.documents import Failure
@@ -34,12 +35,18 @@ def run_status(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.say(f"chunks       {status.chunks}")
     terminal.say(f"embedded by  {made.embedding_model}, {made.dimension} dimensions")
     terminal.say(f"size         {status.bytes_on_disk / 1e6:.1f} MB")
-    terminal.say(f"last ingest  {status.last_ingest or 'never finished'}")
+    terminal.say(f"last ingest  {_when(status.ingested_ns)}")
     if status.pending:
         terminal.say(f"pending      {status.pending} changes not yet in Chroma; still found", "dim")
     skipped = [d for d in documents if d.status == "skipped"]
     show_skipped(terminal, [Failure(d.id, d.reason, d.message, d.hint) for d in skipped])
     return 0
+
+
+def _when(clock_ns: int | None) -> str:
+    if clock_ns is None:
+        return "never finished"
+    return datetime.fromtimestamp(clock_ns / 1e9).astimezone().isoformat(" ", "minutes")
 
 
 def run_doctor(options: argparse.Namespace, terminal: Terminal) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rag.query.cite import Citation
 
 EXTRACTIVE = "Extractive answer: sentences quoted from your documents; no language model wrote it."
+EXTRACTIVE_REFUSAL = "Extractive answer: no sentence of your documents answers this well enough."
 _EXCERPT = 160
 _LISTED = 20
 
@@ -38,7 +39,7 @@ def _plain(value: object) -> object:
 def show_sources(terminal: Terminal, answer: Answer) -> None:
     """Print where each statement comes from, or what came nearest to the question."""
     if answer.extractive:
-        terminal.say(EXTRACTIVE, "italic dim")
+        terminal.say(EXTRACTIVE_REFUSAL if answer.abstained else EXTRACTIVE, "italic dim")
     if not answer.complete:
         terminal.warn("the answer was cut off; raise RAG_ANSWER_TOKENS or ask again")
     if answer.abstained:
@@ -48,19 +49,22 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
         terminal.warn("no statement of this answer names its source; do not rely on it")
         _show_nearest(terminal, answer)
         return
-    terminal.say("\nSources", "bold")
-    for citation in answer.citations:
-        _show_citation(terminal, citation)
+    _show_citations(terminal, answer.citations)
 
 
-def _show_citation(terminal: Terminal, citation: Citation) -> None:
+def _show_citations(terminal: Terminal, citations: Sequence[Citation]) -> None:
     from rag.query.prompt import label
 
-    place = label(citation.hit.chunk, citation.page)
-    mark = "" if citation.verified else "   (not verified: compare statement and quote)"
-    terminal.say(f"  [{citation.number}] {place}", "cyan", end="")
-    terminal.say(mark, "yellow")
-    terminal.say(f'      "{" ".join(citation.quote.split())}"')
+    terminal.say("\nSources", "bold")
+    shown = ""
+    for citation in citations:
+        place = f"  [{citation.number}] {label(citation.hit.chunk, citation.page)}"
+        if place != shown:
+            terminal.say(place, "cyan")
+        shown = place
+        terminal.say(f'      "{" ".join(citation.quote.split())}"')
+        if not citation.verified:
+            terminal.say("      not verified: the quote may not hold the statement", "yellow")
 
 
 def _show_nearest(terminal: Terminal, answer: Answer) -> None:

@@ -11,7 +11,7 @@ from ingest.base.documents import Chunk, Known
 from rag.index import records
 from rag.index.database import Database, Row, Value, create
 from rag.index.errors import IndexDamaged, IndexMissing
-from rag.index.records import Entry, Selection, StoredDocument, integer, storable
+from rag.index.records import Entry, Selection, StoredDocument, blob, integer, storable
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
@@ -105,13 +105,10 @@ class Catalogue:
             )
             return before - self.count("vectors")
 
-    def vector_rows(self, after: int = 0) -> list[tuple[int, bytes]]:
-        """Return (number, vector) of every chunk whose number is above `after`, in any order."""
-        return [
-            (integer(number), vector)
-            for number, vector in self._rows(records.VECTOR_ROWS, (after,))
-            if isinstance(vector, bytes)
-        ]
+    def vector_pages(self, after: int = 0, size: int = 2000) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield (number, vector) of every chunk whose number is above `after`, in any order."""
+        for rows in self._database.pages(records.VECTOR_ROWS, (after,), size):
+            yield [(integer(number), blob(vector)) for number, vector in rows]
 
     # ---- chunks
 

@@ -7,11 +7,12 @@ until "finish" or the end of standard input; `check` writes its findings as a JS
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,8 @@ BATCH = 1000
 BUSY = IndexLocked.exit_code
 
 _WAIT_SECONDS = 0.2
-_GRACE_SECONDS = 3.0
-_REBUILD_WAIT_SECONDS = 10.0
+_GRACE_SECONDS = 1.0
+_PATIENCE_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,15 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.command == "drain":
             return drain(catalogue, lock, asked.documents, _Orders())
-        if not lock.try_acquire(f"rag {asked.command}", _REBUILD_WAIT_SECONDS):
-            return BUSY
         if asked.command == "check":
-            from rag.index.check import check
-
-            sys.stdout.write(json.dumps(check(catalogue)))
-        else:
-            rebuild(catalogue, asked.documents)
-        return 0
+            return write_findings(catalogue, lock)
+        return rebuild(catalogue, lock, asked.documents)
     except IndexFault as error:
         sys.stderr.write(f"{error.message}\n")
         return error.exit_code
@@ -101,15 +96,22 @@ def drain(catalogue: Catalogue, lock: Lock, documents: bool, orders: _Orders) ->
 
 
 def _take(catalogue: Catalogue, lock: Lock, orders: _Orders) -> bool:
-    """Wait for Chroma while the parent works; readers see `wanted` and let go of it."""
+    """Wait for Chroma as long as the parent works, and a little longer."""
     if lock.try_acquire("rag ingest"):
         return True
-    catalogue.set_meta({"wanted": 1})
-    try:
+    with _wanted(catalogue):
         while not orders.wait(0):
             if lock.try_acquire("rag ingest", _WAIT_SECONDS):
                 return True
         return orders.finish and lock.try_acquire("rag ingest", _GRACE_SECONDS)
+
+
+@contextlib.contextmanager
+def _wanted(catalogue: Catalogue) -> Iterator[None]:
+    """Ask readers to let go of Chroma; they look at each search."""
+    catalogue.set_meta({"wanted": 1})
+    try:
+        yield
     finally:
         catalogue.set_meta({"wanted": 0})
 
@@ -119,13 +121,15 @@ def _open_to_write(catalogue: Catalogue, documents: bool) -> ChromaVectors:
 
     first = catalogue.number("generation") == 0
     if first:
-        generation, version = next_generation(catalogue), installed_version()
-        catalogue.set_meta(
-            {"seal": "", "generation": generation, "chroma_version": version}, "open"
-        )
+        generation, facts = next_generation(catalogue), _describe(documents)
+        catalogue.set_meta({"seal": "", "generation": generation, **facts}, "open")
     else:
         catalogue.set_meta({"seal": ""}, "open")
     return ChromaVectors(folder_of(catalogue), create=first, documents=documents)
+
+
+def _describe(documents: bool) -> dict[str, str | int]:
+    return {"chroma_version": installed_version(), "chroma_documents": int(documents)}
 
 
 def tell(catalogue: Catalogue, chroma: ChromaVectors) -> bool:
@@ -150,10 +154,23 @@ def tell(catalogue: Catalogue, chroma: ChromaVectors) -> bool:
     return True
 
 
-def rebuild(catalogue: Catalogue, documents: bool) -> None:
+def write_findings(catalogue: Catalogue, lock: Lock) -> int:
+    """Write what is wrong with Chroma to standard output."""
+    if not lock.try_acquire("rag check", _PATIENCE_SECONDS):
+        return BUSY
+    from rag.index.check import check
+
+    sys.stdout.write(json.dumps(check(catalogue)))
+    return 0
+
+
+def rebuild(catalogue: Catalogue, lock: Lock, documents: bool) -> int:
     """Make a new generation from the catalogue and let it take over in one transaction."""
     from rag.index.chroma import ChromaVectors
 
+    with _wanted(catalogue):
+        if not lock.try_acquire("rag rebuild", _PATIENCE_SECONDS):
+            return BUSY
     generation = next_generation(catalogue)
     pending = catalogue.pending()
     folder = folder_of(catalogue, generation)
@@ -165,8 +182,9 @@ def rebuild(catalogue: Catalogue, documents: bool) -> None:
         raise IndexFault("Chroma does not hold what it was told")
     chroma.close()
     settle(folder)
-    facts = {"seal": seal(folder), "chroma_version": installed_version()}
+    facts = {"seal": seal(folder), **_describe(documents)}
     catalogue.flip(generation, pending[-1][0] if pending else 0, facts)
+    return 0
 
 
 if __name__ == "__main__":

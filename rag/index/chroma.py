@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ MOST_PER_BATCH = 1000
 
 _LONGEST_METADATA = 1000
 _DATABASE = "chroma.sqlite3"
+_IMPORT_HINT = "unset CHROMA_... variables, or install it anew: pip install chromadb"
 _HINT = "rag ingest rebuilds it from the catalogue; RAG_SEARCH=exact does without it"
 
 
@@ -35,6 +37,8 @@ class ChromaVectors:
                 raise FileNotFoundError(real / _DATABASE)
             settings = chromadb.config.Settings(_env_file=None, anonymized_telemetry=False)
             self._client = chromadb.PersistentClient(str(real), settings=settings)
+        # Chroma keeps one system per path alive; a forgotten one would be found again, outdated.
+        self._close = weakref.finalize(self, self._client.close)
         try:
             with _translated("be opened"):
                 self._collection = self._open_collection(create)
@@ -49,7 +53,7 @@ class ChromaVectors:
         return self._client.get_or_create_collection(
             COLLECTION,
             embedding_function=None,
-            configuration={"hnsw": {"space": "cosine", "ef_search": 200}},
+            configuration={"hnsw": {"space": "cosine", "ef_search": 400}},
         )
 
     def upsert(self, entries: Sequence[Entry]) -> None:
@@ -73,8 +77,6 @@ class ChromaVectors:
     def query(self, vector: numpy.ndarray[Any, Any], k: int) -> tuple[list[str], list[float]]:
         """Return ids and cosines of the nearest, best first, at most `k`; approximate."""
         with _translated("be searched"):
-            if (k := min(k, self._collection.count())) <= 0:
-                return [], []
             found = self._collection.query(
                 query_embeddings=vector.reshape(1, -1), n_results=k, include=["distances"]
             )
@@ -98,9 +100,9 @@ class ChromaVectors:
             offset += len(ids)
 
     def close(self) -> None:
-        """Close the client, so that every file is complete."""
+        """Close the client, so that every file is complete; closing twice is allowed."""
         with _translated("be closed"):
-            self._client.close()
+            self._close()
 
 
 def describe(entry: Entry) -> Mapping[str, str]:
@@ -122,7 +124,7 @@ def _shorten(value: str) -> str:
 
 def _import_chromadb(elsewhere: Path) -> Any:
     """Import from another current folder: the import reads `./.env` and fails on what is there."""
-    with _translated("be imported"), contextlib.chdir(elsewhere):
+    with _translated("be imported", _IMPORT_HINT), contextlib.chdir(elsewhere):
         import chromadb
         import chromadb.config
 
@@ -130,7 +132,7 @@ def _import_chromadb(elsewhere: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, hint: str = _HINT) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -139,4 +141,4 @@ def _translated(what: str) -> Iterator[None]:
     # no Exception; whatever it is, the answer is the same: this projection is of no use.
     except BaseException as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise IndexFault(f"Chroma cannot {what}: {reason}", _HINT) from error
+        raise IndexFault(f"Chroma cannot {what}: {reason}", hint) from error

@@ -44,6 +44,13 @@ class Database:
         with self._lock, translated(self.path):
             return self._connection.execute(sql, values).fetchall()
 
+    def pages(self, sql: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """Run one statement and yield its rows, `size` at a time, to be read without delay."""
+        with self._lock, translated(self.path):
+            cursor = self._connection.execute(sql, values)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     def run_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """Run one statement for each row of values."""
         with self._lock, translated(self.path):

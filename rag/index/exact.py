@@ -50,15 +50,23 @@ class ExactVectors:
         state = self._catalogue.state()
         if state == self._state:
             return
+        now = numpy.asarray(self._catalogue.numbers(), dtype=numpy.int64)
         last = int(self._numbers.max(initial=0))
-        stay = numpy.isin(self._numbers, numpy.asarray(self._catalogue.numbers(), numpy.int64))
-        new = self._catalogue.vector_rows(after=last)
-        self._numbers = numpy.concatenate(
-            [self._numbers[stay], numpy.array([number for number, _ in new], dtype=numpy.int64)]
-        )
-        kept = self._rows if stay.all() else self._rows[stay]
-        self._rows = numpy.concatenate([kept, decode([row for _, row in new], self._dimension)])
+        stay = numpy.isin(self._numbers, now)
+        if not stay.all() or (now > last).any():
+            self._merge(stay, last, int(stay.sum()), int((now > last).sum()))
         self._state = state
+
+    def _merge(self, stay: NDArray[numpy.bool_], last: int, kept: int, new: int) -> None:
+        numbers = numpy.empty(kept + new, dtype=numpy.int64)
+        rows = numpy.empty((kept + new, self._dimension), dtype=numpy.float32)
+        numbers[:kept], rows[:kept] = self._numbers[stay], self._rows[stay]
+        for page in self._catalogue.vector_pages(after=last):
+            end = kept + len(page)
+            numbers[kept:end] = [number for number, _ in page]
+            rows[kept:end] = decode([row for _, row in page], self._dimension)
+            kept = end
+        self._numbers, self._rows = numbers, rows
 
 
 def decode(rows: Sequence[bytes], dimension: int) -> Vectors:

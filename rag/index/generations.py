@@ -12,6 +12,7 @@ from pathlib import Path
 from rag.index.catalogue import Catalogue
 
 _DATABASE = "chroma.sqlite3"
+_PERSISTED = "index_metadata.pickle"
 
 
 def folder_of(catalogue: Catalogue, generation: int | None = None) -> Path:
@@ -37,7 +38,8 @@ def remove_others(catalogue: Catalogue) -> None:
 def seal(folder: Path) -> str:
     """Return a digest of the files Chroma left, without reading them; "" when there are none.
 
-    The database is compared by size alone, as reading it changes its time.
+    Times count only for a vector index that was persisted: Chroma writes to its database, and
+    to a vector index that still lives in the database's log, even when it is only read.
     """
     if not (folder / _DATABASE).is_file():
         return ""
@@ -46,7 +48,7 @@ def seal(folder: Path) -> str:
         if path.name.startswith(f"{_DATABASE}-"):
             continue
         status = path.stat()
-        time = 0 if path.name == _DATABASE else status.st_mtime_ns
+        time = status.st_mtime_ns if path.with_name(_PERSISTED).is_file() else 0
         digest.update(f"{path.relative_to(folder).as_posix()} {status.st_size} {time}\n".encode())
     return digest.hexdigest()
 

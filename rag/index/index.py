@@ -15,21 +15,17 @@ from rag.index import manifest as manifests
 from rag.index.catalogue import Catalogue
 from rag.index.database import translated
 from rag.index.errors import IndexMissing
-from rag.index.generations import remove_others
-from rag.index.lock import CHROMA, WRITER, Lock
+from rag.index.lock import WRITER, Lock
 from rag.index.manifest import Manifest, read_manifest
-from rag.index.process import Drain
 from rag.index.records import Selection, StoredDocument
 from rag.index.search import Found, Searcher, SearchMethod
-from rag.index.upkeep import find_damage, make_usable
-from rag.index.writer import CatalogueWriter
+from rag.index.upkeep import find_damage
+from rag.index.writer import CatalogueWriter, Writer
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
 
 __all__ = ["Found", "Index", "IndexStatus", "SearchMethod", "Selection", "StoredDocument"]
-
-_ORPHAN_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +57,13 @@ class Index:
     """
 
     def __init__(
-        self, catalogue: Catalogue, search: SearchMethod, writing: _Writing | None = None
+        self, catalogue: Catalogue, search: SearchMethod, writing: Writer | None = None
     ) -> None:
         self.manifest = read_manifest(catalogue.meta("manifest"))
         self.warnings: list[str] = []
         self._catalogue = catalogue
         self._writing = writing
+        self._closed = False
         self._searcher = Searcher(catalogue, self.manifest.dimension, search)
 
     @classmethod
@@ -94,7 +91,7 @@ class Index:
             catalogue = CatalogueWriter(folder, writable=True, new=True)
             undo.callback(catalogue.close)
             _stamp(catalogue, manifest)
-            writing = _Writing(catalogue, lock, manifest.recipe, chroma_documents)
+            writing = Writer(catalogue, lock, manifest.recipe, chroma_documents)
             index = cls(catalogue, "exact", writing)
             if drain and (problem := writing.prepare()):
                 index.warnings.append(problem)
@@ -216,11 +213,21 @@ class Index:
     # ---- closing
 
     def close(self, *, completely: bool = True) -> None:
-        """Close; a writer first waits until Chroma was told everything, if `completely`."""
-        self._searcher.close()
-        if self._writing is not None and (problem := self._writing.end(completely=completely)):
-            self.warnings.append(problem)
-        self._catalogue.close()
+        """Close; a writer first waits until Chroma was told everything, if `completely`.
+
+        Closing twice is allowed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._searcher.close()
+        finally:
+            try:
+                if self._writing is not None:
+                    self.warnings.extend(self._writing.end(completely=completely))
+            finally:
+                self._catalogue.close()
 
     def __enter__(self) -> Self:
         return self
@@ -234,57 +241,10 @@ class Index:
         self.close(completely=kind is None)
 
     @property
-    def _writer(self) -> _Writing:
+    def _writer(self) -> Writer:
         if self._writing is None:
             raise TypeError("the index was opened for reading")
         return self._writing
-
-
-class _Writing:
-    """What only a writer has: the lock, what it stamps rows with, and the drain of the outbox."""
-
-    def __init__(
-        self, catalogue: CatalogueWriter, lock: Lock, recipe: str, documents: bool
-    ) -> None:
-        self.catalogue = catalogue
-        self.recipe = recipe
-        # What is read in this run is read later: a file that changes after it is looked at again.
-        self.seen_ns = time.time_ns()
-        self._lock = lock
-        self._documents = documents
-        self._may_drain = False
-        self._drain: Drain | None = None
-
-    def prepare(self) -> str:
-        """Wait for the child of a killed run, repair Chroma; return why it is of no use, or ""."""
-        if self.catalogue.number("wanted"):
-            self.catalogue.set_meta({"wanted": 0})
-        owner = Lock(self.catalogue.folder, CHROMA)
-        unclean = self.catalogue.number("generation") and not self.catalogue.meta("seal")
-        if owner.try_acquire("rag ingest", _ORPHAN_SECONDS if unclean else 0.0):
-            remove_others(self.catalogue)
-            owner.release()
-        problem = make_usable(self.catalogue, documents=self._documents)
-        self._may_drain = not problem
-        return problem
-
-    def start_drain(self) -> None:
-        if self._may_drain and self._drain is None and self.catalogue.count("outbox"):
-            self._drain = Drain(self.catalogue.folder, documents=self._documents)
-
-    def end(self, *, completely: bool) -> str:
-        try:
-            if completely:
-                self.start_drain()
-                self.catalogue.set_meta({"ingested_ns": time.time_ns()})
-            if self._drain is None:
-                return ""
-            problem = self._drain.finish(self.catalogue, completely=completely)
-            self._drain, self._may_drain = None, False
-            left = self.catalogue.count("outbox")
-            return f"{problem}; {left} changes wait for the next run" if problem else ""
-        finally:
-            self._lock.release()
 
 
 def _stamp(catalogue: Catalogue, manifest: Manifest) -> None:

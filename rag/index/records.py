@@ -179,8 +179,7 @@ def read_chunk(row: Row) -> Chunk:
 def read_entry(row: Row) -> Entry:
     """Return the record of a row of `ENTRIES`."""
     root, media_type, number, vector = row[9:]
-    assert isinstance(vector, bytes)
-    return Entry(read_chunk(row), str(root), str(media_type), integer(number), vector)
+    return Entry(read_chunk(row), str(root), str(media_type), integer(number), blob(vector))
 
 
 def read_known(row: Row) -> Known:
@@ -227,4 +226,10 @@ def storable(text: str) -> str:
 def integer(value: Value) -> int:
     """Return a column that is declared INTEGER."""
     assert isinstance(value, int)
+    return value
+
+
+def blob(value: Value) -> bytes:
+    """Return a column that is declared BLOB."""
+    assert isinstance(value, bytes)
     return value

@@ -66,6 +66,8 @@ class Searcher:
     def search(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
         """Return the `k` nearest chunks, best first, ties by id."""
         self._check(vector)
+        if k <= 0:
+            return []
         with self._lock:
             if selection is not None:
                 return self._search_exactly(vector, k, selection)
@@ -88,6 +90,8 @@ class Searcher:
         from rag.index.exact import ExactVectors
 
         self._exact = self._exact or ExactVectors(self._catalogue, self._dimension)
+        if selection is not None:
+            self._reason = "exact: a selection was given"
         with self._catalogue.snapshot():
             allowed = None if selection is None else self._catalogue.numbers(selection)
             numbers = self._exact.search(vector, k, allowed)
@@ -95,6 +99,7 @@ class Searcher:
 
     def _search_chroma(self, vector: Vectors, k: int) -> list[Found]:
         assert self._chroma is not None
+        self._reason = "Chroma"
         with self._catalogue.snapshot():
             # Only what the outbox names can be stale in Chroma, or missing.
             pending = {name for _, name, _ in self._catalogue.pending(MOST_PENDING)}
@@ -142,7 +147,6 @@ class Searcher:
         except IndexFault as error:
             self._give_up(error.message)
             return False
-        self._reason = "Chroma"
         return True
 
     def _own(self) -> bool:
@@ -208,7 +212,7 @@ def _score(entries: Sequence[Entry], vector: Vectors, k: int) -> list[Found]:
 
     from rag.index.exact import decode
 
-    if not entries or k <= 0:
+    if not entries:
         return []
     rows = decode([entry.vector for entry in entries], len(vector))
     scores = numpy.einsum("ij,j->i", rows.astype(numpy.float64), vector.astype(numpy.float64))

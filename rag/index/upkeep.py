@@ -30,10 +30,11 @@ def verify(folder: Path) -> list[str]:
         catalogue.close()
 
 
-def rebuild(folder: Path, *, documents: bool = False) -> None:
+def rebuild(folder: Path, documents: bool | None = None) -> None:
     """Make Chroma anew from the catalogue; raises IndexLocked, or IndexFault when it fails.
 
-    No text is embedded.  The old files stay in use until the new ones are complete.
+    `documents` says whether it holds the texts too, None that this stays as it is.  No text
+    is embedded.  The old files stay in use until the new ones are complete.
     """
     folder = folder.resolve()
     lock = Lock(folder, WRITER)
@@ -50,21 +51,21 @@ def rebuild(folder: Path, *, documents: bool = False) -> None:
         lock.release()
 
 
-def make_usable(catalogue: Catalogue, *, documents: bool = False) -> str:
+def make_usable(catalogue: Catalogue, documents: bool | None = None) -> str:
     """Bring Chroma into a state in which it may be opened; return why it is not, or "".
 
     The caller holds the writer's lock.  There is at most one rebuild.
     """
     if _was_never_opened(catalogue):
         return ""
-    if find_wear(catalogue):
+    if find_wear(catalogue, documents):
         return _rebuild(catalogue, documents)
     if not find_damage(catalogue):
         return ""
     findings = _check(catalogue)
     if findings:
         return _rebuild(catalogue, documents)
-    catalogue.set_meta({"seal": seal(folder_of(catalogue))}, "seal")
+    catalogue.set_meta({"seal": seal(folder_of(catalogue))}, "accept")
     return ""
 
 
@@ -73,9 +74,13 @@ def find_damage(catalogue: Catalogue) -> str:
     return _find_open_end(catalogue) or _find_foreign_hand(catalogue)
 
 
-def find_wear(catalogue: Catalogue) -> str:
+def find_wear(catalogue: Catalogue, documents: bool | None = None) -> str:
     """Return why Chroma should be built anew although it is sound, or ""."""
-    return _find_other_version(catalogue) or _find_tombstones(catalogue)
+    return (
+        _find_other_version(catalogue)
+        or _find_other_content(catalogue, documents)
+        or _find_tombstones(catalogue)
+    )
 
 
 def _was_never_opened(catalogue: Catalogue) -> bool:
@@ -96,6 +101,11 @@ def _find_other_version(catalogue: Catalogue) -> str:
     return "" if built == now else f"Chroma was written by version {built}, {now} is installed"
 
 
+def _find_other_content(catalogue: Catalogue, documents: bool | None) -> str:
+    same = documents is None or documents == bool(catalogue.number("chroma_documents"))
+    return "" if same else "Chroma is to hold the texts, or to hold them no longer"
+
+
 def _find_tombstones(catalogue: Catalogue) -> str:
     dead, alive = catalogue.number("tombstones"), catalogue.count("chunks")
     many = dead > max(FEWEST_TOMBSTONES, MOST_TOMBSTONES * alive)
@@ -110,6 +120,8 @@ def _check(catalogue: Catalogue) -> list[str]:
     return findings
 
 
-def _rebuild(catalogue: Catalogue, documents: bool) -> str:
+def _rebuild(catalogue: Catalogue, documents: bool | None) -> str:
+    if documents is None:
+        documents = bool(catalogue.number("chroma_documents"))
     status, said = run(catalogue, "rebuild", *(["--documents"] if documents else []))
     return describe_failure(catalogue.folder, status, said) if status else ""

@@ -1,15 +1,22 @@
-"""What ingestion changes in the catalogue, each document in one transaction."""
+"""What the one writer does: each document in one transaction, Chroma told beside it."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 
 from ingest.base.documents import Chunk, Document, Failure, Move, Source, chunk_id
 from rag.index import records
 from rag.index.catalogue import Catalogue
 from rag.index.errors import IndexFault
+from rag.index.generations import remove_others
+from rag.index.lock import CHROMA, Lock
+from rag.index.process import Drain
 from rag.index.records import integer, storable
+from rag.index.upkeep import make_usable
+
+_ORPHAN_SECONDS = 15.0
 
 
 class CatalogueWriter(Catalogue):
@@ -57,15 +64,15 @@ class CatalogueWriter(Catalogue):
 
     def move_document(self, root: str, move: Move, seen_ns: int) -> None:
         """Give a document its new id; its chunks get new ids and keep text and vectors."""
-        root, old, new = storable(root), storable(move.old_id), storable(move.source.id)
+        stored, old, new = map(storable, (root, move.old_id, move.source.id))
         with self._database.transaction("move_document"):
             found = self._rows(
-                "SELECT recipe FROM documents WHERE root = ? AND id = ?", (root, old)
+                "SELECT recipe FROM documents WHERE root = ? AND id = ?", (stored, old)
             )
             if not found:
                 raise IndexFault(f"{old} is not in the index", "run the same command again")
             if new != old:
-                self._remove(root, new)
+                self._remove(stored, new)
             source = move.source
             self._run(
                 "UPDATE documents SET id = ?, fingerprint = ?, size_bytes = ?, mtime_ns = ?,"
@@ -76,7 +83,7 @@ class CatalogueWriter(Catalogue):
                 source.mtime_ns,
                 seen_ns,
                 source.media_type,
-                root,
+                stored,
                 old,
             )
             self._rename_chunks(root, new, str(found[0][0]))
@@ -131,7 +138,7 @@ class CatalogueWriter(Catalogue):
         rows = self._rows(
             "SELECT rowid, id, ordinal, text FROM chunks WHERE root = ? AND document_id = ?"
             " ORDER BY ordinal",
-            (root, name),
+            (storable(root), name),
         )
         ids = [chunk_id(root, name, integer(o), str(text), recipe) for _, _, o, text in rows]
         self._database.run_many(
@@ -149,3 +156,51 @@ class CatalogueWriter(Catalogue):
         self._database.run_many(
             "INSERT INTO outbox (chunk_id, op) VALUES (?, ?)", [(name, op) for name in ids]
         )
+
+
+class Writer:
+    """What only a writer has: the lock, what it stamps rows with, and the drain of the outbox."""
+
+    def __init__(
+        self, catalogue: CatalogueWriter, lock: Lock, recipe: str, documents: bool
+    ) -> None:
+        self.catalogue = catalogue
+        self.recipe = recipe
+        # Nothing of this run was read before: a file that changes from now on is seen to.
+        self.seen_ns = time.time_ns()
+        self._lock = lock
+        self._documents = documents
+        self._may_drain = False
+        self._drain: Drain | None = None
+
+    def prepare(self) -> str:
+        """Wait for the child of a killed run, repair Chroma; return why it is of no use, or ""."""
+        if self.catalogue.number("wanted"):
+            self.catalogue.set_meta({"wanted": 0})
+        owner = Lock(self.catalogue.folder, CHROMA)
+        unclean = self.catalogue.number("generation") and not self.catalogue.meta("seal")
+        if owner.try_acquire("rag ingest", _ORPHAN_SECONDS if unclean else 0.0):
+            remove_others(self.catalogue)
+            owner.release()
+        problem = make_usable(self.catalogue, self._documents)
+        self._may_drain = not problem
+        return problem
+
+    def start_drain(self) -> None:
+        """Start the child that tells Chroma, once there is something to tell."""
+        if self._may_drain and self._drain is None and self.catalogue.count("outbox"):
+            self._drain = Drain(self.catalogue.folder, documents=self._documents)
+
+    def end(self, *, completely: bool) -> list[str]:
+        """Wait for the drain and free the lock; return what went wrong with Chroma."""
+        try:
+            if completely:
+                self.start_drain()
+                self.catalogue.set_meta({"ingested_ns": time.time_ns()})
+        finally:
+            try:
+                problem = self._drain and self._drain.finish(self.catalogue, completely=completely)
+            finally:
+                self._lock.release()
+        left = self.catalogue.count("outbox") if problem else 0
+        return [f"{problem}; {left} changes wait for the next run"] if problem else []

@@ -18,7 +18,9 @@ RECIPE = "recipe-1"
 
 def unit(text: str, dimension: int = DIMENSION) -> numpy.ndarray:
     """A unit vector that depends on the text alone."""
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+    seed = int.from_bytes(
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "little"
+    )
     row = numpy.random.default_rng(seed).standard_normal(dimension).astype(numpy.float32)
     return row / numpy.linalg.norm(row)
 
@@ -44,13 +46,13 @@ def document(
         )
         for i, (t, start) in enumerate(zip(texts, starts, strict=True))
     ]
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()
+    fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     made = Document(source(name, root, media_type), fingerprint, "Title", text)
     return made, chunks, [key(t) for t in texts]
 
 
 def key(text: str) -> str:
-    return hashlib.sha256(f"model-a {text}".encode()).hexdigest()
+    return hashlib.sha256(f"model-a {text}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def add(index, name: str, texts: Sequence[str], **place: str) -> list[Chunk]:

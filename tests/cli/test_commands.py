@@ -1,0 +1,350 @@
+"""Every command as a user types it, with good and with bad input."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from fault_server import FaultServer, as_json, chunk, embedding_rows, sse
+
+from rag.cli.main import main
+
+DATA = Path(__file__).parents[2] / "data" / "documents"
+QUESTION = "How tight do the bolts at the foot of the mast have to be on a Plover 22?"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("RAG_ENDPOINT", "RAG_INDEX_DIR", "RAG_CHAT_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def sample_index(tmp_path_factory, weights_cache) -> Path:
+    """An index of the sample documents, made once by the command line itself."""
+    folder = tmp_path_factory.mktemp("index")
+    assert main(["ingest", str(DATA), "--embedded", "--index", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def server():
+    """A server as LM Studio is: native listing, embeddings, a chat model with a set answer."""
+    with FaultServer().running() as running:
+        running.on("/api/v1/models", as_json({"models": [
+            {"type": "llm", "key": "stub-chat", "max_context_length": 131072,
+             "loaded_instances": [{"id": "stub-chat", "config": {"context_length": 4096}}]},
+            {"type": "embedding", "key": "text-embedding-stub", "max_context_length": 2048,
+             "loaded_instances": [{"id": "text-embedding-stub",
+                                   "config": {"context_length": 2048}}]},
+        ]}))  # fmt: skip
+        running.on("/v1/embeddings", embed)
+        running.on(
+            "/v1/chat/completions", lambda _: sse(chunk("It is 22 Nm [1]."), chunk("", "stop"))
+        )
+        yield running
+
+
+def embed(request):
+    """Letters counted: texts with the same words are near each other."""
+    texts = request.json["input"]
+    return as_json({"data": embedding_rows([[1 + t.count(c) for c in "etaoinshr"] for t in texts])})
+
+
+def problem(err: str) -> tuple[str, str]:
+    """The error and the fix; there is exactly one of each, on one line each."""
+    errors = re.findall(r"^error: (.+)$", err, re.MULTILINE)
+    fixes = re.findall(r"^fix: +(.+)$", err, re.MULTILINE)
+    assert (len(errors), len(fixes)) == (1, 1), err
+    return errors[0], fixes[0]
+
+
+def test_answer_has_sources_with_exact_quotes(run, sample_index):
+    code, out, _ = run("ask", "--embedded", "--index", sample_index, QUESTION)
+    assert code == 0
+    assert "22" in out
+    assert "Extractive answer" in out
+    assert re.search(r"\[1\] workshop/plover-service-manual.pdf p\. 3", out)
+
+
+def test_question_outside_the_documents_is_refused_with_the_nearest(run, sample_index):
+    code, out, _ = run("ask", "--embedded", "--index", sample_index,
+                       "Who composed the opera Fidelio?")  # fmt: skip
+    assert code == 0
+    assert out.startswith("Not in your documents.")
+    assert "Nearest passages" in out
+    assert "Sources" not in out
+
+
+def test_json_holds_the_whole_answer(run, sample_index):
+    code, out, _ = run("ask", "--embedded", "--index", sample_index, "--json", QUESTION)
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["extractive"] is True
+    assert answer["model"] == "extractive"
+    citation = answer["citations"][0]
+    text = citation["hit"]["chunk"]["text"]
+    assert citation["quote"] in text
+    assert [hit["rank"] for hit in answer["context"]] == list(range(1, len(answer["context"]) + 1))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "allowed"),
+    [
+        (["workshop/*"], r"workshop/"),
+        ([".md"], r".*\.md$"),
+        (["office/*", "handbook/*"], r"(office|handbook)/"),
+        (["manual"], r".*manual"),
+        ([".pdf", "workshop/*"], r"workshop/.*\.pdf$"),
+    ],
+)
+def test_filter_keeps_to_paths_and_types(run, sample_index, patterns, allowed):
+    flags = [word for pattern in patterns for word in ("--filter", pattern)]
+    _, out, _ = run("ask", "--embedded", "--index", sample_index, "--json", *flags, QUESTION)
+    found = [hit["chunk"]["document_id"] for hit in json.loads(out)["context"]]
+    assert found
+    assert all(re.match(allowed, name) for name in found)
+
+
+def test_top_k_limits_the_passages(run, sample_index):
+    _, out, _ = run("ask", "--embedded", "--index", sample_index, "--json", "-k", "2", QUESTION)
+    assert len(json.loads(out)["context"]) == 2
+
+
+def test_question_can_come_through_a_pipe(run, sample_index, monkeypatch, tmp_path):
+    (tmp_path / "q.txt").write_text(QUESTION, encoding="utf-8")
+    with (tmp_path / "q.txt").open(encoding="utf-8") as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        code, out, _ = run("ask", "--embedded", "--index", sample_index)
+    assert code == 0
+    assert "Sources" in out
+
+
+def test_second_ingest_reads_and_embeds_nothing(run, tmp_path, weights_cache):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nOne fact.", encoding="utf-8")
+    (tmp_path / "docs" / "b.md").write_text("# Beta\n\nAnother fact.", encoding="utf-8")
+    flags = ("--embedded", "--json")
+    _, out, _ = run("ingest", "docs", *flags)
+    assert (len(json.loads(out)["ingested"]), json.loads(out)["embedded"]) == (2, 2)
+    _, out, _ = run("ingest", "docs", *flags)
+    again = json.loads(out)
+    assert (again["ingested"], again["unchanged"], again["embedded"]) == ([], 2, 0)
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nOther words now.", encoding="utf-8")
+    (tmp_path / "docs" / "b.md").rename(tmp_path / "docs" / "c.md")
+    _, out, _ = run("ingest", "docs", "--dry-run")
+    assert re.search(r"changed +a\.md\nmoved +b\.md -> c\.md", out)
+    _, out, _ = run("ingest", "docs", *flags)
+    third = json.loads(out)
+    assert (third["ingested"], third["moved"], third["embedded"]) == (["a.md"], 1, 1)
+    (tmp_path / "docs" / "c.md").unlink()
+    _, out, _ = run("ingest", "docs", *flags)
+    assert json.loads(out)["removed"] == ["c.md"]
+
+
+def test_skipped_files_are_told_with_reason_and_fix_and_strict_counts_them(
+    run, tmp_path, weights_cache
+):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "good.md").write_text("# Good\n\nText.", encoding="utf-8")
+    (docs / "empty.txt").write_bytes(b"")
+    (docs / "binary.txt").write_bytes(bytes(range(256)) * 50)
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    (docs / "locked.pdf").write_bytes(encrypted_pdf())
+    (docs / "scan.pdf").write_bytes((DATA / "office" / "delivery-note-scan.pdf").read_bytes())
+    code, out, _ = run("ingest", "docs", "--embedded")
+    assert code == 0
+    for name in ("empty.txt", "binary.txt", "broken.pdf", "locked.pdf", "scan.pdf"):
+        assert re.search(rf"skipped: {name}: .+\n +fix: .+", out), name
+    assert "5 skipped" in out
+    assert run("ingest", "docs", "--embedded", "--strict")[0] == 3
+    _, status, _ = run("status")
+    assert "locked.pdf" in status
+
+
+def encrypted_pdf() -> bytes:
+    import io
+
+    from pypdf import PdfWriter
+
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.encrypt("secret")
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+def test_status_shows_what_is_in_the_index(run, sample_index):
+    code, out, _ = run("status", "--index", sample_index)
+    assert code == 0
+    assert re.search(r"documents +16 \(1 skipped\)", out)
+    assert "all-MiniLM-L6-v2, 384 dimensions" in out
+    assert "delivery-note-scan.pdf" in out
+    listed = json.loads(run("status", "--index", sample_index, "--json")[1])
+    assert len(listed["documents"]) == 17
+
+
+def test_answer_through_a_server_is_streamed_and_cited(run, server, tmp_path):
+    flags = ("--endpoint", server.url)
+    assert run("ingest", DATA / "workshop", *flags)[0] == 0
+    code, out, _ = run("ask", QUESTION, *flags)
+    assert code == 0
+    assert out.startswith("It is 22 Nm [1].")
+    assert "Extractive" not in out
+    assert "[1] " in out.split("Sources")[1]
+    sent = server.asked("/v1/chat/completions")[-1].json
+    assert sent["model"] == "stub-chat"
+    assert sent["messages"][-1]["content"].endswith(f"Question: {QUESTION}")
+
+
+def test_models_are_listed_with_the_choice_and_its_reason(run, server):
+    code, out, _ = run("models", "--endpoint", server.url)
+    assert code == 0
+    assert "LM Studio" in out
+    assert "stub-chat (loaded, context 4096, at most 131072)" in out
+    assert "embedding: text-embedding-stub, the only embedding model loaded" in out
+    assert (
+        json.loads(run("models", "--endpoint", server.url, "--json")[1])[0]["server"] == "LM Studio"
+    )
+
+
+def test_doctor_is_content_with_a_good_server_and_index(run, sample_index, weights_cache):
+    code, out, _ = run("doctor", "--embedded", "--index", sample_index)
+    assert code == 0
+    assert "fail" not in out
+    assert "documents stay on this machine" in out
+
+
+def test_doctor_names_each_problem_with_its_fix(run, closed_port, monkeypatch):
+    monkeypatch.setenv("RAG_ENDPONT", "x")
+    code, out, _ = run("doctor", "--endpoint", f"http://127.0.0.1:{closed_port}")
+    assert code == 1
+    assert "RAG_ENDPONT" in out
+    problems = re.findall(r"^(warn|fail) .*\n +fix: .+", out, re.MULTILINE)
+    assert len(problems) == len(re.findall(r"^(warn|fail) ", out, re.MULTILINE)) >= 3
+    findings = json.loads(
+        run("doctor", "--json", "--endpoint", f"http://127.0.0.1:{closed_port}")[1]
+    )
+    assert {"level", "subject", "message", "fix"} == set(findings[0])
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return closed.getsockname()[1]
+
+
+# ---- what goes wrong, each one line with its fix
+
+
+@pytest.mark.parametrize("command", [("ask", "why?"), ("ingest", DATA), ("models",)])
+def test_no_server_names_the_ways_out(run, closed_port, command, sample_index):
+    code, _, err = run(*command, "--endpoint", f"http://127.0.0.1:{closed_port}/v1")
+    message, fix = problem(err)
+    assert code == 1
+    assert f"no server at http://127.0.0.1:{closed_port}/v1" in message
+    assert "--embedded" in fix
+
+
+def test_server_without_v1_is_told(run, server):
+    server.scripts.clear()
+    code, _, err = run("ingest", DATA, "--endpoint", server.url)
+    message, fix = problem(err)
+    assert code == 1
+    assert "Unexpected endpoint" in message
+    assert "/v1" in fix
+
+
+def test_no_model_loaded_names_what_to_load(run, server):
+    server.on("/v1/embeddings", as_json({"error": "No models loaded. Please load a model"}, 404))
+    _, fix = problem(run("ingest", DATA, "--endpoint", server.url)[2])
+    assert "lms load" in fix
+
+
+def test_only_a_chat_model_names_the_built_in_embedder(run, server):
+    server.on(
+        "/api/v1/models", as_json({"models": [{"type": "llm", "key": "c", "loaded_instances": []}]})
+    )
+    message, fix = problem(run("ingest", DATA, "--endpoint", server.url)[2])
+    assert "no embedding model" in message
+    assert "RAG_EMBEDDING_ENDPOINT=embedded" in fix
+
+
+def test_missing_folder_is_told(run, weights_cache):
+    code, _, err = run("ingest", "no-such-folder", "--embedded")
+    assert code == 1
+    assert "no-such-folder" in problem(err)[0]
+
+
+def test_empty_folder_is_told(run, tmp_path, weights_cache):
+    (tmp_path / "empty").mkdir()
+    code, _, err = run("ingest", "empty", "--embedded")
+    assert code == 1
+    assert "empty" in problem(err)[0]
+
+
+def test_asking_without_an_index_names_the_command_that_makes_one(run, weights_cache):
+    code, _, err = run("ask", "--embedded", "why?")
+    assert code == 1
+    assert "rag ingest" in problem(err)[1]
+
+
+def test_index_of_another_embedding_model_is_refused(run, server, sample_index):
+    for command in (("ask", QUESTION), ("ingest", DATA)):
+        code, _, err = run(*command, "--endpoint", server.url, "--index", sample_index)
+        message, fix = problem(err)
+        assert code == 1
+        assert "all-MiniLM-L6-v2" in message
+        assert "text-embedding-stub" in message
+        assert "rag ingest" in fix
+
+
+def test_invalid_setting_is_wrong_usage(run):
+    code, _, err = run("ask", "-k", "0", "why?")
+    assert code == 2
+    assert "RAG_TOP_K" in problem(err)[0]
+    assert run("ask", "--set", "nonsense=1", "why?")[0] == 2
+    assert run("ask", "--set", "nonsense", "why?")[0] == 2
+
+
+def test_wrong_words_are_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["frobnicate"])
+    assert stopped.value.code == 2
+
+
+def test_model_that_is_not_offered_is_told(run, server, tmp_path):
+    assert run("ingest", DATA / "handbook", "--endpoint", server.url)[0] == 0
+    message, fix = problem(run("ask", "--endpoint", server.url, "--model", "gpt-9", "why?")[2])
+    assert "gpt-9" in message
+    assert "stub-chat" in message
+    assert fix
+
+
+def test_control_sequences_of_documents_never_reach_the_terminal(run, server, tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "evil.txt").write_text(
+        "The code is 7. \x1b]0;owned\x07\x1b[2J\x1b[31mRed\u202e text.", "utf-8"
+    )
+    run("ingest", "docs", "--endpoint", server.url)
+    server.on("/v1/chat/completions",
+              lambda _: sse(chunk("The code is 7 [1].\x1b]0;x\x07\x1b[2J\x9b2J"), chunk("", "stop")))  # fmt: skip
+    _, out, err = run("ask", "What is the code?", "--endpoint", server.url)
+    assert "The code is 7 [1]." in out
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", out + err)

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+from synthetic import RECIPE, ROOT, document, key, source, unit, words
+
+from ingest.base.documents import Failure, Move, chunk_id
+from rag.index.catalogue import FILE_NAME, Catalogue
+from rag.index.errors import (
+    DiskFull,
+    IndexDamaged,
+    IndexFault,
+    IndexLocked,
+    IndexMismatch,
+    IndexMissing,
+)
+from rag.index.records import Selection
+from rag.index.writer import CatalogueWriter
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path):
+    opened = CatalogueWriter(tmp_path, writable=True, new=True)
+    yield opened
+    opened.close()
+
+
+def put(catalogue: CatalogueWriter, name: str, texts: list[str], **place: str):
+    made, chunks, keys = document(name, texts, **place)
+    catalogue.add_vectors(keys, numpy.stack([unit(t) for t in texts]))
+    catalogue.add_document(made, chunks, keys, RECIPE, 7)
+    return chunks
+
+
+def tell_all(catalogue: Catalogue) -> None:
+    catalogue.told(catalogue.pending()[-1][0], 0)
+
+
+def read_all(folder: Path, writable: bool) -> None:
+    opened = Catalogue(folder, writable=writable, new=writable)
+    try:
+        list(opened.all_entries())
+    finally:
+        opened.close()
+
+
+def stored_texts(catalogue: Catalogue) -> list[str]:
+    return sorted(e.chunk.text for page in catalogue.all_entries() for e in page)
+
+
+def test_a_document_comes_back_as_it_was_stored(catalogue: CatalogueWriter) -> None:
+    chunks = put(catalogue, "a.txt", ["one\n\ttwo", "three"])
+    entries = sorted(catalogue.entries("id", [c.id for c in chunks]), key=lambda e: e.number)
+    assert [entry.chunk for entry in entries] == chunks
+    assert entries[0].vector == unit("one\n\ttwo").astype("<f4").tobytes()
+    known = catalogue.known(ROOT)["a.txt"]
+    assert (known.recipe, known.size_bytes, known.mtime_ns, known.seen_ns) == (RECIPE, 10, 20, 7)
+    assert known.failure is None
+    assert catalogue.known("/other") == {}
+
+
+def test_only_what_changed_is_told_to_chroma(catalogue: CatalogueWriter) -> None:
+    first = put(catalogue, "a.txt", ["same", "old"])
+    tell_all(catalogue)
+    second = put(catalogue, "a.txt", ["same", "new", "more"])
+    assert [(name, op) for _, name, op in catalogue.pending()] == [
+        (first[1].id, "delete"),
+        (second[1].id, "upsert"),
+        (second[2].id, "upsert"),
+    ]
+    assert stored_texts(catalogue) == ["more", "new", "same"]
+
+
+def test_a_chunk_with_another_vector_gets_another_number(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["same"])
+    made, chunks, keys = document("a.txt", ["same"])
+    before = catalogue.numbers()
+    catalogue.add_document(made, chunks, keys, RECIPE, 8)
+    assert catalogue.numbers() == before
+    catalogue.add_vectors(["other"], unit("heading same")[None])
+    catalogue.add_document(made, [replace(chunks[0], heading="New")], ["other"], RECIPE, 8)
+    assert catalogue.numbers() != before
+    assert catalogue.entries("id", [chunks[0].id])[0].chunk.heading == "New"
+
+
+def test_a_chunk_without_a_vector_is_refused_and_nothing_changes(
+    catalogue: CatalogueWriter,
+) -> None:
+    put(catalogue, "a.txt", ["old"])
+    with pytest.raises(IndexFault, match="FOREIGN KEY"):
+        catalogue.add_document(*document("a.txt", ["without vector"]), RECIPE, 7)
+    assert stored_texts(catalogue) == ["old"]
+
+
+def test_moving_renames_chunks_and_keeps_vectors(catalogue: CatalogueWriter) -> None:
+    old = put(catalogue, "a.txt", ["one", "two"])
+    put(catalogue, "b.txt", ["in the way"])
+    tell_all(catalogue)
+    numbers = set(catalogue.numbers())
+    catalogue.move_document(ROOT, Move("a.txt", source("b.txt"), "print"), 9)
+    names = [chunk_id(ROOT, "b.txt", i, text, RECIPE) for i, text in enumerate(["one", "two"])]
+    assert {e.chunk.document_id for e in catalogue.entries("id", names)} == {"b.txt"}
+    assert set(catalogue.numbers()) < numbers
+    assert set(catalogue.known(ROOT)) == {"b.txt"}
+    told = {op: [n for _, n, o in catalogue.pending() if o == op] for op in ("delete", "upsert")}
+    assert told["upsert"] == names
+    assert set(told["delete"]) > {c.id for c in old}
+    assert catalogue.count("vectors") == 3
+
+
+def test_moving_what_is_not_there_is_an_error(catalogue: CatalogueWriter) -> None:
+    with pytest.raises(IndexFault, match=r"gone\.txt is not in the index"):
+        catalogue.move_document(ROOT, Move("gone.txt", source("b.txt"), "print"), 9)
+
+
+def test_removed_documents_leave_vectors_that_can_be_dropped(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one", "shared"])
+    put(catalogue, "b.txt", ["shared"])
+    catalogue.remove_documents(ROOT, ["a.txt", "never-there.txt"])
+    assert stored_texts(catalogue) == ["shared"]
+    assert catalogue.stored_keys([key("one"), key("two")]) == {key("one")}
+    assert catalogue.drop_unused_vectors() == 1
+    assert catalogue.stored_keys([key("one"), key("shared")]) == {key("shared")}
+
+
+def test_a_failure_is_remembered_and_drops_the_chunks(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.pdf", ["one"])
+    failure = Failure("a.pdf", "encrypted", "a password is needed", "remove it")
+    catalogue.record_failure(source("a.pdf"), "print", failure, RECIPE, 7)
+    assert catalogue.known(ROOT)["a.pdf"].failure == failure
+    assert catalogue.count("chunks") == 0
+    put(catalogue, "a.pdf", ["readable again"])
+    assert catalogue.known(ROOT)["a.pdf"].failure is None
+
+
+def test_touching_remembers_size_and_time(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one"])
+    catalogue.touch_documents([replace(source("a.txt"), size_bytes=11, mtime_ns=99)], 100)
+    known = catalogue.known(ROOT)["a.txt"]
+    assert (known.size_bytes, known.mtime_ns, known.seen_ns) == (11, 99, 100)
+
+
+def test_names_that_are_no_text_are_escaped(catalogue: CatalogueWriter) -> None:
+    root = "/folder\udce9"
+    put(catalogue, "a.txt", ["broken \ud800 half"], root=root)
+    assert set(catalogue.known(root)) == {"a.txt"}
+    assert stored_texts(catalogue) == ["broken \\ud800 half"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(path_glob="docs/*.txt"), {"docs/a.txt"}),
+        (Selection(path_glob="docs/*"), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
+        (Selection(suffixes=(".txt", ".md")), {"docs/a.txt", "docs/deep/c.TXT"}),
+        (Selection(media_types=("application/pdf",)), {"docs/b.pdf"}),
+        (Selection(path_glob="docs/*", suffixes=(".pdf",)), {"docs/b.pdf"}),
+        (Selection(roots=("/other",)), set()),
+        (Selection(path_glob="' OR 1 --"), set()),
+        (Selection(), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
+    ],
+)
+def test_selection_limits_the_documents(
+    catalogue: CatalogueWriter, selection: Selection, expected: set[str]
+) -> None:
+    put(catalogue, "docs/a.txt", ["a"])
+    put(catalogue, "docs/b.pdf", ["b"], media_type="application/pdf")
+    put(catalogue, "docs/deep/c.TXT", ["c"])
+    entries = catalogue.entries("rowid", catalogue.numbers(selection))
+    assert {entry.chunk.document_id for entry in entries} == expected
+
+
+def test_more_ids_than_sqlite_has_variables_are_found(catalogue: CatalogueWriter) -> None:
+    chunks = put(catalogue, "a.txt", words(1201))
+    assert len(catalogue.entries("id", [c.id for c in chunks])) == 1201
+    assert [len(page) for page in catalogue.all_entries(500)] == [500, 500, 201]
+
+
+def test_state_changes_with_every_write_of_any_connection(
+    catalogue: CatalogueWriter, tmp_path: Path
+) -> None:
+    reader = Catalogue(tmp_path, writable=False)
+    before = reader.state(), catalogue.state()
+    assert reader.state() == before[0]
+    put(catalogue, "a.txt", ["one"])
+    assert reader.state() != before[0]
+    assert catalogue.state() != before[1]
+    reader.close()
+
+
+def test_a_reader_cannot_write(catalogue: CatalogueWriter, tmp_path: Path) -> None:
+    reader = Catalogue(tmp_path, writable=False)
+    with pytest.raises(IndexFault, match="readonly"):
+        reader.set_meta({"a": 1})
+    reader.close()
+
+
+def test_a_missing_index_is_said_so_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="rag ingest FOLDER"):
+        Catalogue(tmp_path, writable=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_catalogue_missing_beside_its_vectors_is_not_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "index-1").mkdir()
+    with pytest.raises(IndexDamaged, match="is missing"):
+        Catalogue(tmp_path, writable=True, new=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["index-1"]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "half", "other program", "bad page"])
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_damaged_catalogue_is_refused_and_not_overwritten(
+    tmp_path: Path, damage: str, writable: bool
+) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    put(made, "a.txt", words(300))
+    made.close()
+    path = tmp_path / FILE_NAME
+    content = path.read_bytes()
+    page = 4096
+    if damage == "other program":
+        path.unlink()
+        with sqlite3.connect(path) as other:
+            other.execute("CREATE TABLE t (x)")
+        other.close()
+    else:
+        path.write_bytes(
+            {
+                "garbage": b"garbage" * 999,
+                "empty": b"",
+                "half": content[: len(content) // 2],
+                "bad page": content[:page] + b"\xff" * page * 20 + content[21 * page :],
+            }[damage]
+        )
+    before = path.read_bytes()
+    with pytest.raises(IndexDamaged, match="nothing was overwritten"):
+        read_all(tmp_path, writable)
+    assert path.read_bytes() == before
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    CatalogueWriter(tmp_path, writable=True, new=True).close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as other:
+        other.execute("PRAGMA user_version = 99")
+    other.close()
+    with pytest.raises(IndexMismatch, match="format 99"):
+        Catalogue(tmp_path, writable=True, new=True)
+
+
+def test_a_full_disk_is_said_so_and_keeps_what_was_stored(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["kept"])
+    pages = catalogue._database.rows("PRAGMA page_count")[0][0]
+    catalogue._database.rows(f"PRAGMA max_page_count = {pages + 4}")
+    with pytest.raises(DiskFull, match="no room left"):
+        put(catalogue, "b.txt", [text * 99 for text in words(99)])
+    assert stored_texts(catalogue) == ["kept"]
+    catalogue._database.rows("PRAGMA max_page_count = 100000")
+    put(catalogue, "b.txt", words(99))
+    assert catalogue.count("chunks") == 100
+
+
+def test_a_catalogue_held_by_another_program_is_said_so(tmp_path: Path) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    made._database.rows("PRAGMA busy_timeout = 50")
+    other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(IndexLocked):
+        made.set_meta({"a": 1})
+    other.close()
+    made.set_meta({"a": 1})
+    assert made.number("a") == 1
+    made.close()
+
+
+def test_integrity_names_a_chunk_without_a_vector(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one"])
+    assert catalogue.integrity() == []
+    catalogue._database.rows("PRAGMA foreign_keys = OFF")
+    catalogue._database.rows("DELETE FROM vectors")
+    assert catalogue.integrity() == ["chunks row 1 points nowhere"]

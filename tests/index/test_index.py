@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import gc
+import json
+import os
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+from synthetic import ROOT, add, document, key, manifest, source, unit, words
+
+from ingest.base.documents import Failure, Move
+from rag.index.catalogue import Catalogue
+from rag.index.chroma import ChromaVectors
+from rag.index.errors import IndexDamaged, IndexFault, IndexMismatch, IndexMissing
+from rag.index.generations import folder_of
+from rag.index.index import Index, Selection
+from rag.index.lock import CHROMA, WRITER, Lock
+
+
+def oracle(texts: list[str], question: str, k: int) -> list[str]:
+    scores = {text: float(unit(text) @ unit(question)) for text in texts}
+    return sorted(texts, key=lambda text: -scores[text])[:k]
+
+
+def texts_found(index: Index, question: str, k: int, selection: Selection | None = None):
+    return [found.chunk.text for found in index.search(unit(question), k, selection)]
+
+
+def chroma_ids(folder: Path) -> set[str]:
+    catalogue = Catalogue(folder, writable=False)
+    chroma = ChromaVectors(folder_of(catalogue))
+    ids = {name for names, _ in chroma.pages(100) for name in names}
+    chroma.close()
+    catalogue.close()
+    return ids
+
+
+@pytest.mark.parametrize("method", ["chroma", "exact"])
+def test_search_equals_brute_force(drained: Path, method: str) -> None:
+    everything = [text for i in range(6) for text in words(50, f"file {i}")]
+    with Index.open_for_reading(drained, search=method) as index:
+        for question in ("first", "second", everything[7]):
+            assert texts_found(index, question, 10) == oracle(everything, question, 10)
+        found = index.search(unit(everything[7]), 3)
+        assert found[0].score == pytest.approx(1, abs=1e-6)
+        assert found[0].root == ROOT
+        assert [f.score for f in found] == sorted((f.score for f in found), reverse=True)
+        assert len(index.search(unit("x"), 999)) == 300
+        assert index.search(unit("x"), 0) == []
+        assert index.search_method.lower().startswith(method)
+
+
+def test_chroma_holds_exactly_the_chunks_of_the_catalogue(drained: Path) -> None:
+    catalogue = Catalogue(drained, writable=False)
+    assert chroma_ids(drained) == set(catalogue.chunk_ids())
+    assert catalogue.count("outbox") == 0
+    catalogue.close()
+
+
+def test_changes_reach_chroma_by_the_next_run(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest()) as index:
+        add(index, "docs/0.txt", words(20, "file 0"))
+        index.move_document(ROOT, Move("docs/1.txt", source("new/1.txt"), "print"))
+        index.remove_documents(ROOT, ["docs/2.txt"])
+        index.record_failure(source("docs/3.txt"), "x", Failure("docs/3.txt", "corrupt", "no"))
+    assert index.warnings == []
+    catalogue = Catalogue(drained, writable=False)
+    assert chroma_ids(drained) == set(catalogue.chunk_ids())
+    assert catalogue.number("tombstones") == 30 + 50 + 50 + 50
+    catalogue.close()
+    with Index.open_for_reading(drained, search="chroma") as index:
+        assert index.search(unit("file 1 number 3"), 1)[0].chunk.document_id == "new/1.txt"
+        assert texts_found(index, "file 2 number 3", 1) != ["file 2 number 3"]
+
+
+def test_what_chroma_was_not_told_is_found_or_gone_at_once(drained: Path) -> None:
+    with (
+        Index.open_for_writing(drained, manifest(), drain=False) as writer,
+        Index.open_for_reading(drained, search="chroma") as reader,
+    ):
+        assert texts_found(reader, "file 2 number 3", 1) == ["file 2 number 3"]
+        add(writer, "late.txt", ["a late text"])
+        writer.remove_documents(ROOT, ["docs/2.txt"])
+        add(writer, "docs/3.txt", words(50, "file three"))
+        left = [*words(50, "file 0"), *words(50, "file 1"), *words(50, "file 4")]
+        left += [*words(50, "file 5"), *words(50, "file three"), "a late text"]
+        for question in ("a late text", "file 2 number 3", "file 3 number 3", "other"):
+            assert texts_found(reader, question, 20) == oracle(left, question, 20)
+        assert reader.search_method == "Chroma"
+
+
+def test_a_selection_is_searched_exactly(drained: Path) -> None:
+    with Index.open_for_reading(drained) as index:
+        selection = Selection(path_glob="docs/[12].txt")
+        expected = oracle([*words(50, "file 1"), *words(50, "file 2")], "question", 5)
+        assert texts_found(index, "question", 5, selection) == expected
+        assert texts_found(index, "question", 5, Selection(suffixes=(".pdf",))) == []
+        assert index.search_method == "exact: a selection was given"
+
+
+def test_ties_are_in_the_order_of_ids(tmp_path: Path) -> None:
+    with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
+        chunks = [add(index, f"{i}.txt", ["the same", f"other {i}"])[0] for i in range(9)]
+        expected = sorted(chunk.id for chunk in chunks)[:4]
+        assert [found.chunk.id for found in index.search(unit("the same"), 4)] == expected
+
+
+def test_a_writer_searches_what_it_has_just_stored(tmp_path: Path) -> None:
+    with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
+        assert index.search(unit("one"), 3) == []
+        add(index, "a.txt", ["one", "two"])
+        assert texts_found(index, "one", 1) == ["one"]
+        index.move_document(ROOT, Move("a.txt", source("b.txt"), "print"))
+        assert index.search(unit("one"), 1)[0].chunk.document_id == "b.txt"
+        add(index, "b.txt", ["one too"])
+        assert texts_found(index, "one", 5) == ["one too"]
+        index.remove_documents(ROOT, ["b.txt"])
+        assert texts_found(index, "one", 5) == []
+        assert index.stored_keys([key("one"), key("never")]) == {key("one")}
+
+
+def test_neighbours_stand_in_reading_order(drained: Path) -> None:
+    with Index.open_for_reading(drained, search="exact") as index:
+        chunk = index.search(unit("file 4 number 1"), 1)[0].chunk
+        names = [c.text for c in index.neighbours(chunk, before=5, after=2)]
+        assert names == [f"file 4 number {i}" for i in range(4)]
+
+
+def test_pages_are_told_by_offset(tmp_path: Path) -> None:
+    with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
+        made, chunks, keys = document("a.pdf", ["one", "two", "three"])
+        index.add_vectors(keys, numpy.stack([unit(c.text) for c in chunks]))
+        index.add_document(replace(made, page_starts=(0, 4, 8)), chunks, keys)
+        assert [index.page_at(chunks[0], offset) for offset in (0, 3, 4, 9)] == [1, 1, 2, 3]
+        assert index.documents()[0].page_count == 3
+        assert index.page_at(add(index, "b.txt", ["one"])[0], 2) is None
+
+
+@pytest.mark.parametrize("method", ["chroma", "exact"])
+def test_a_vector_that_cannot_be_compared_is_refused(drained: Path, method: str) -> None:
+    with Index.open_for_reading(drained, search=method) as index:
+        with pytest.raises(IndexMismatch, match="16"):
+            index.search(unit("x", dimension=3), 1)
+        with pytest.raises(IndexFault, match="not finite"):
+            index.search(unit("x") * numpy.float32("nan"), 1)
+
+
+def test_the_manifest_is_compared_when_writing(drained: Path) -> None:
+    with pytest.raises(IndexMismatch, match=r"model-a.*model-b"):
+        Index.open_for_writing(drained, manifest("model-b"))
+    with Index.open_for_writing(drained, manifest(recipe="other"), drain=False) as index:
+        assert index.manifest.recipe == "other"
+        assert index.known(ROOT)["docs/0.txt"].recipe == "recipe-1"
+
+
+def test_nothing_ingested_is_an_index_missing(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing):
+        Index.open_for_reading(tmp_path / "nowhere")
+    Catalogue(tmp_path, writable=True, new=True).close()
+    with pytest.raises(IndexMissing):
+        Index.open_for_reading(tmp_path)
+
+
+def test_a_damaged_catalogue_stops_the_writer_and_frees_the_lock(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"garbage" * 1000)
+    for _ in range(2):
+        with pytest.raises(IndexDamaged):
+            Index.open_for_writing(tmp_path, manifest())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no POSIX permissions")
+def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    Index.open_for_writing(tmp_path / "new" / "index", manifest()).close()
+    assert stat.S_IMODE((tmp_path / "new" / "index").stat().st_mode) == 0o700
+
+
+STATUS = """
+import json, sys, pathlib
+from rag.index.index import Index
+with Index.open_for_reading(pathlib.Path(sys.argv[1])) as index:
+    status = index.status()
+    heavy = {"numpy", "chromadb", "openai"} & set(sys.modules)
+print(json.dumps([status.documents, status.chunks, status.pending, status.clean, sorted(heavy)]))
+"""
+
+
+def test_status_needs_nothing_heavy(drained: Path, python_environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STATUS, str(drained)],
+        env=python_environment,
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [6, 300, 0, True, []]
+
+
+def test_status_counts_everything(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest(), drain=False) as index:
+        index.record_failure(source("b.pdf"), "x", Failure("b.pdf", "encrypted", "no", "do"))
+        add(index, "other.txt", ["one"], root="/second")
+        status = index.status()
+    assert (status.documents, status.skipped, status.chunks, status.vectors) == (7, 1, 301, 301)
+    assert status.roots == (ROOT, "/second")
+    assert (status.pending, status.generation, status.clean) == (1, 1, True)
+    assert status.bytes_on_disk > 100_000
+    assert status.ingested_ns is not None
+
+
+READ = """
+import sys, pathlib
+sys.path.insert(0, sys.argv[2])
+from synthetic import unit
+from rag.index.index import Index
+with Index.open_for_reading(pathlib.Path(sys.argv[1])) as index:
+    for line in sys.stdin:
+        found = index.search(unit(line.strip()), 1)
+        print(found[0].chunk.text, "|", index.search_method, flush=True)
+"""
+
+
+def test_a_reader_in_another_process_is_exact_while_one_writes(
+    tmp_path: Path, python_environment: dict[str, str]
+) -> None:
+    folder = tmp_path / "index"
+    with Index.open_for_writing(folder, manifest()) as index:
+        add(index, "first.txt", words(10, "first"))
+        reader = subprocess.Popen(
+            [sys.executable, "-c", READ, str(folder), str(Path(__file__).parent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=python_environment,
+            text=True,
+        )
+
+        def ask(question: str) -> str:
+            reader.stdin.write(f"{question}\n")
+            reader.stdin.flush()
+            return reader.stdout.readline()
+
+        assert ask("first number 3").startswith("first number 3 | exact")
+        for i in range(5):
+            add(index, f"{i}.txt", words(20, f"later {i}"))
+            assert ask(f"later {i} number 7").startswith(f"later {i} number 7 | exact")
+        index.remove_documents(ROOT, ["2.txt"])
+        assert not ask("later 2 number 7").startswith("later 2")
+    assert index.warnings == []
+    assert ask("later 4 number 7") == "later 4 number 7 | Chroma\n"
+    reader.communicate()
+
+
+def test_a_reader_lets_go_of_chroma_when_a_writer_wants_it(drained: Path) -> None:
+    with Index.open_for_reading(drained) as reader:
+        assert texts_found(reader, "file 1 number 1", 1) == ["file 1 number 1"]
+        assert reader.search_method == "Chroma"
+        with Index.open_for_writing(drained, manifest()) as writer:
+            add(writer, "late.txt", ["a late text"])
+            for _ in range(200):
+                assert texts_found(reader, "a late text", 1) == ["a late text"]
+                if "running ingest" in reader.search_method:
+                    break
+                Lock(drained, WRITER).try_acquire(timeout_seconds=0.05)
+        assert writer.warnings == []
+        assert texts_found(reader, "a late text", 1) == ["a late text"]
+        assert reader.search_method == "Chroma"
+
+
+def test_a_reader_that_keeps_chroma_delays_and_loses_nothing(drained: Path) -> None:
+    owner = Lock(drained, CHROMA)
+    assert owner.try_acquire("somebody")
+    with Index.open_for_writing(drained, manifest()) as writer:
+        add(writer, "late.txt", ["a late text"])
+    assert "somebody" in writer.warnings[0]
+    assert "1 changes wait" in writer.warnings[0]
+    owner.release()
+    with Index.open_for_reading(drained, search="chroma") as reader:
+        assert texts_found(reader, "a late text", 1) == ["a late text"]
+    with Index.open_for_writing(drained, manifest()):
+        pass
+    assert Index.open_for_reading(drained).status().pending == 0
+
+
+def test_threads_search_one_reader_while_another_process_tells_chroma(drained: Path) -> None:
+    everything = [text for i in range(6) for text in words(50, f"file {i}")]
+    with (
+        Index.open_for_reading(drained) as reader,
+        Index.open_for_writing(drained, manifest()) as writer,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        asked = [threads.submit(texts_found, reader, text, 1) for text in everything]
+        for i in range(5):
+            add(writer, f"more {i}.txt", words(10, f"more {i}"))
+        assert [task.result() for task in asked] == [[text] for text in everything]
+
+
+def test_closing_twice_is_allowed_and_an_interrupted_run_keeps_what_it_stored(
+    tmp_path: Path,
+) -> None:
+    index = Index.open_for_writing(tmp_path, manifest())
+
+    def run_until_interrupted() -> None:
+        with index:
+            add(index, "a.txt", ["one"])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_until_interrupted()
+    index.close()
+    assert index.warnings == []
+    with Index.open_for_reading(tmp_path) as reader:
+        assert texts_found(reader, "one", 1) == ["one"]
+        assert (reader.status().pending, reader.status().ingested_ns) == (1, None)
+
+
+def test_asking_chroma_for_the_texts_builds_it_anew_with_them(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest(), chroma_documents=True) as index:
+        assert index.warnings == []
+    assert b"file 3 number 7" in (drained / "index-2" / "chroma.sqlite3").read_bytes()
+    assert b"file 3 number 7" not in (drained / "index-1" / "chroma.sqlite3").read_bytes()
+
+
+def test_a_forgotten_reader_does_not_hide_later_changes(drained: Path) -> None:
+    forgotten = Index.open_for_reading(drained, search="chroma")
+    assert texts_found(forgotten, "file 1 number 1", 1) == ["file 1 number 1"]
+    del forgotten
+    gc.collect()
+    with Index.open_for_writing(drained, manifest()) as writer:
+        add(writer, "late.txt", ["a late text"])
+    assert writer.warnings == []
+    with Index.open_for_reading(drained, search="chroma") as reader:
+        assert texts_found(reader, "a late text", 1) == ["a late text"]
