@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.index.records import Selection
+    from rag.index.store.records import Selection
     from rag.pipeline import Pipeline
     from rag.query.answer import Answer
     from rag.query.cite import Citation
@@ -21,7 +21,7 @@ _HOMES = {
     "Citation": "rag.query.cite",
     "Hit": "rag.query.fuse",
     "Pipeline": "rag.pipeline",
-    "Selection": "rag.index.records",
+    "Selection": "rag.index.store.records",
     "Settings": "rag.settings",
 }
 

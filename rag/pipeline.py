@@ -10,14 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ingest.pipeline import Options, ingest_folder, plan_folder
-
 from ingest.base.documents import IngestReport, Plan, Progress
 from ingest.base.errors import PipelineError
+from ingest.pipeline import Options, ingest_folder, plan_folder
 from ingest.tokens import count_tokens
 from rag.index.index import Index, IndexStatus
 from rag.index.manifest import PROBE_TEXT, Manifest
-from rag.index.records import Selection
+from rag.index.store.records import Selection
 from rag.models.choose import Choice, choose_chat, choose_embedding, list_models
 from rag.query.answer import Answer, refuse, write_answer
 from rag.query.fuse import Hit

@@ -15,17 +15,17 @@ PACKAGES = ("ingest", "rag")
 # more than one.  numpy is the language of vectors and may be spoken everywhere but at start.
 HOMES = {
     "openai": {"rag.models.endpoint"},
-    "chromadb": {"rag.index.chroma"},
+    "chromadb": {"rag.index.projection.chroma"},
     "onnxruntime": {"rag.models.embedded.encoder"},
     "tokenizers": {"rag.models.embedded.encoder"},
     "onnx": {"rag.models.embedded.make_minilm_graph"},
     "pypdf": {"ingest.parse.pdf"},
     "lxml": {"ingest.parse.html"},
     "docx": {"ingest.parse.office"},
-    "charset_normalizer": {"ingest.parse.text"},
+    "charset_normalizer": {"ingest.parse.clean"},
     "tiktoken": {"ingest.tokens"},
     "tiktoken_ext": {"ingest.tokens"},
-    "filelock": {"rag.index.lock"},
+    "filelock": {"rag.index.base.lock"},
     "platformdirs": {"rag.settings"},
     "pydantic": {"rag.settings"},
     "pydantic_settings": {"rag.settings"},
@@ -199,14 +199,20 @@ def test_environment_is_read_only_by_the_settings():
     readers = {n for n in modules() if calls_to(n, {"os.environ", "os.getenv", "environ"})}
     # The child process and the guard around chromadb pass the environment on, they do not
     # take settings from it.
-    assert readers <= {"rag.settings", "rag.index.chroma", "rag.index.process"}
+    assert readers <= {
+        "rag.settings",
+        "rag.index.projection.chroma",
+        "rag.index.projection.process",
+    }
 
 
 def test_only_the_command_line_prints():
     targets = {"print", "sys.stdout", "sys.stderr", "input"}
     printers = {name for name in modules() if calls_to(name, targets)}
     # The child process speaks to its parent through its pipes.
-    assert {name for name in printers if not name.startswith("rag.cli")} <= {"rag.index.child"}
+    assert {name for name in printers if not name.startswith("rag.cli")} <= {
+        "rag.index.projection.child"
+    }
 
 
 def test_files_are_short():

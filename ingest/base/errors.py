@@ -13,7 +13,7 @@ PipelineError(message, hint)
 │   ├── ModelUnavailable
 │   ├── ContextOverflow
 │   └── BadResponse
-└── IndexFault                 (rag.index.errors) the index on disk
+└── IndexFault                 (rag.index.base.errors) the index on disk
     ├── IndexMissing
     ├── IndexMismatch
     ├── IndexLocked

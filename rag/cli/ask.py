@@ -10,7 +10,7 @@ from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, with_server
 from rag.cli.show import show_json, show_sources
-from rag.index.records import Selection
+from rag.index.store.records import Selection
 from rag.pipeline import Pipeline
 from rag.query.answer import Answer
 from rag.settings import Settings

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Self
 
 from ingest.base.documents import Chunk, Document, Failure, Known, Move, Source
 from rag.index import manifest as manifests
-from rag.index.catalogue import Catalogue
-from rag.index.database import translated
-from rag.index.errors import IndexMissing
-from rag.index.lock import WRITER, Lock
+from rag.index.base.errors import IndexMissing
+from rag.index.base.lock import WRITER, Lock
 from rag.index.manifest import Manifest, read_manifest
-from rag.index.records import Selection, StoredDocument
 from rag.index.search import Found, Searcher, SearchMethod
+from rag.index.store.catalogue import Catalogue
+from rag.index.store.database import translated
+from rag.index.store.records import Selection, StoredDocument
 from rag.index.upkeep import find_damage
 from rag.index.writer import CatalogueWriter, Writer
 

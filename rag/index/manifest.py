@@ -6,7 +6,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 
-from rag.index.errors import IndexDamaged, IndexMismatch
+from rag.index.base.errors import IndexDamaged, IndexMismatch
 
 PROBE_TEXT = "The quick brown fox reads the index of a book by the light of a lamp."
 """Embedded as a document when an index is made, and again whenever it is opened."""

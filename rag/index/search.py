@@ -8,17 +8,17 @@ from threading import RLock
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ingest.base.documents import Chunk
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexFault, IndexMismatch
-from rag.index.generations import folder_of
-from rag.index.lock import CHROMA, WRITER, Lock
-from rag.index.records import Entry, Selection
+from rag.index.base.errors import IndexFault, IndexMismatch
+from rag.index.base.lock import CHROMA, WRITER, Lock
+from rag.index.projection.generations import folder_of
+from rag.index.store.catalogue import Catalogue
+from rag.index.store.records import Entry, Selection
 from rag.index.upkeep import find_damage, make_usable
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
-    from rag.index.chroma import ChromaVectors
-    from rag.index.exact import ExactVectors
+    from rag.index.projection.chroma import ChromaVectors
+    from rag.index.store.exact import ExactVectors
 
 SearchMethod: TypeAlias = Literal["auto", "chroma", "exact"]
 
@@ -87,7 +87,7 @@ class Searcher:
             self._exact = None
 
     def _search_exactly(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
-        from rag.index.exact import ExactVectors
+        from rag.index.store.exact import ExactVectors
 
         self._exact = self._exact or ExactVectors(self._catalogue, self._dimension)
         if selection is not None:
@@ -136,7 +136,7 @@ class Searcher:
         return ""
 
     def _open(self) -> bool:
-        from rag.index.chroma import ChromaVectors
+        from rag.index.projection.chroma import ChromaVectors
 
         try:
             if not self._own():
@@ -210,7 +210,7 @@ class Searcher:
 def _score(entries: Sequence[Entry], vector: Vectors, k: int) -> list[Found]:
     import numpy
 
-    from rag.index.exact import decode
+    from rag.index.store.exact import decode
 
     if not entries:
         return []

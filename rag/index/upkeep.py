@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexFault
-from rag.index.generations import folder_of, installed_version, remove_others, seal
-from rag.index.lock import WRITER, Lock
-from rag.index.process import describe_failure, run
+from rag.index.base.errors import IndexFault
+from rag.index.base.lock import WRITER, Lock
+from rag.index.projection.generations import folder_of, installed_version, remove_others, seal
+from rag.index.projection.process import describe_failure, run
+from rag.index.store.catalogue import Catalogue
 
 # Below this many it costs less to carry deleted vectors along than to build anew.
 FEWEST_TOMBSTONES = 1000

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from ingest.base.documents import Chunk, Document, Failure, Move, Source, chunk_id
-from rag.index import records
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexFault
-from rag.index.generations import remove_others
-from rag.index.lock import CHROMA, Lock
-from rag.index.process import Drain
-from rag.index.records import integer, storable
+from rag.index.base.errors import IndexFault
+from rag.index.base.lock import CHROMA, Lock
+from rag.index.projection.generations import remove_others
+from rag.index.projection.process import Drain
+from rag.index.store import records
+from rag.index.store.catalogue import Catalogue
+from rag.index.store.records import integer, storable
 from rag.index.upkeep import make_usable
 
 _ORPHAN_SECONDS = 15.0

@@ -44,8 +44,8 @@ class EndpointEmbedder:
     def embed_query(self, question: str) -> Vectors:
         """Return the unit vector of a question, shape (dimension,); raises EndpointError."""
         text = " ".join(question.split())
-        vectors: Vectors = self.endpoint.embed(self.model, [self.family.query_prefix + text])
-        return vectors[0]
+        row: Vectors = self.endpoint.embed(self.model, [self.family.query_prefix + text])[0]
+        return row
 
 
 def connect_embedder(

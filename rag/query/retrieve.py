@@ -9,7 +9,7 @@ from rag.query.fuse import Hit, Scored, fuse
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
-    from rag.index.records import Selection
+    from rag.index.store.records import Selection
 
 # The dense list alone; a lexical list takes its place beside it here.
 WEIGHTS = {"dense": 1.0}

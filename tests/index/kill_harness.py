@@ -14,7 +14,7 @@ from pathlib import Path
 from synthetic import ROOT, add, manifest, source
 
 from ingest.base.documents import Failure, Move
-from rag.index import failpoint
+from rag.index.base import failpoint
 from rag.index.index import Index
 
 KINDS = ("add", "add", "add", "change", "change", "move", "remove", "fail")

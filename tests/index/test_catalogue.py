@@ -9,8 +9,7 @@ import pytest
 from synthetic import RECIPE, ROOT, document, key, source, unit, words
 
 from ingest.base.documents import Failure, Move, chunk_id
-from rag.index.catalogue import FILE_NAME, Catalogue
-from rag.index.errors import (
+from rag.index.base.errors import (
     DiskFull,
     IndexDamaged,
     IndexFault,
@@ -18,7 +17,8 @@ from rag.index.errors import (
     IndexMismatch,
     IndexMissing,
 )
-from rag.index.records import Selection
+from rag.index.store.catalogue import FILE_NAME, Catalogue
+from rag.index.store.records import Selection
 from rag.index.writer import CatalogueWriter
 
 
@@ -154,13 +154,13 @@ def test_names_that_are_no_text_are_escaped(catalogue: CatalogueWriter) -> None:
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
-        (Selection(path_glob="docs/*.txt"), {"docs/a.txt"}),
-        (Selection(path_glob="docs/*"), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
+        (Selection(path_globs=("docs/*.txt",)), {"docs/a.txt"}),
+        (Selection(path_globs=("docs/*",)), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
         (Selection(suffixes=(".txt", ".md")), {"docs/a.txt", "docs/deep/c.TXT"}),
         (Selection(media_types=("application/pdf",)), {"docs/b.pdf"}),
-        (Selection(path_glob="docs/*", suffixes=(".pdf",)), {"docs/b.pdf"}),
+        (Selection(path_globs=("docs/*",), suffixes=(".pdf",)), {"docs/b.pdf"}),
         (Selection(roots=("/other",)), set()),
-        (Selection(path_glob="' OR 1 --"), set()),
+        (Selection(path_globs=("' OR 1 --",)), set()),
         (Selection(), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
     ],
 )

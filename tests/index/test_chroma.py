@@ -9,9 +9,9 @@ import numpy
 import pytest
 from synthetic import document, unit, words
 
-from rag.index.chroma import ChromaVectors, describe
-from rag.index.errors import IndexFault
-from rag.index.records import Entry
+from rag.index.base.errors import IndexFault
+from rag.index.projection.chroma import ChromaVectors, describe
+from rag.index.store.records import Entry
 
 
 def entries(texts: list[str]) -> list[Entry]:
@@ -104,7 +104,7 @@ def test_an_error_that_is_no_exception_is_ours_too(chroma: ChromaVectors) -> Non
 
 IMPORT = """
 import sys, pathlib
-from rag.index.chroma import ChromaVectors
+from rag.index.projection.chroma import ChromaVectors
 ChromaVectors(pathlib.Path(sys.argv[1]), create=True).close()
 print(pathlib.Path.cwd())
 """

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from synthetic import ROOT, add, manifest, unit, words
 
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexFault, IndexLocked
+from rag.index.base.errors import IndexFault, IndexLocked
+from rag.index.base.lock import WRITER, Lock
 from rag.index.index import Index
-from rag.index.lock import WRITER, Lock
+from rag.index.store.catalogue import Catalogue
 from rag.index.upkeep import find_damage, find_wear, make_usable, rebuild, verify
 from rag.index.writer import CatalogueWriter
 

@@ -15,12 +15,12 @@ import pytest
 from synthetic import ROOT, add, document, key, manifest, source, unit, words
 
 from ingest.base.documents import Failure, Move
-from rag.index.catalogue import Catalogue
-from rag.index.chroma import ChromaVectors
-from rag.index.errors import IndexDamaged, IndexFault, IndexMismatch, IndexMissing
-from rag.index.generations import folder_of
+from rag.index.base.errors import IndexDamaged, IndexFault, IndexMismatch, IndexMissing
+from rag.index.base.lock import CHROMA, WRITER, Lock
 from rag.index.index import Index, Selection
-from rag.index.lock import CHROMA, WRITER, Lock
+from rag.index.projection.chroma import ChromaVectors
+from rag.index.projection.generations import folder_of
+from rag.index.store.catalogue import Catalogue
 
 
 def oracle(texts: list[str], question: str, k: int) -> list[str]:
@@ -97,7 +97,7 @@ def test_what_chroma_was_not_told_is_found_or_gone_at_once(drained: Path) -> Non
 
 def test_a_selection_is_searched_exactly(drained: Path) -> None:
     with Index.open_for_reading(drained) as index:
-        selection = Selection(path_glob="docs/[12].txt")
+        selection = Selection(path_globs=("docs/[12].txt",))
         expected = oracle([*words(50, "file 1"), *words(50, "file 2")], "question", 5)
         assert texts_found(index, "question", 5, selection) == expected
         assert texts_found(index, "question", 5, Selection(suffixes=(".pdf",))) == []

@@ -13,11 +13,11 @@ import kill_harness
 import pytest
 from synthetic import add, manifest, unit, words
 
-from rag.index.catalogue import Catalogue
-from rag.index.chroma import ChromaVectors
-from rag.index.failpoint import CRASHED
-from rag.index.generations import folder_of
+from rag.index.base.failpoint import CRASHED
 from rag.index.index import Index
+from rag.index.projection.chroma import ChromaVectors
+from rag.index.projection.generations import folder_of
+from rag.index.store.catalogue import Catalogue
 from rag.index.upkeep import find_damage
 
 HARNESS = Path(kill_harness.__file__)

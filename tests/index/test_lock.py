@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from synthetic import manifest
 
-from rag.index.errors import IndexLocked
+from rag.index.base.errors import IndexLocked
 from rag.index.index import Index
 
 HOLD = """
 import sys, pathlib
-from rag.index.lock import Lock, WRITER
+from rag.index.base.lock import Lock, WRITER
 lock = Lock(pathlib.Path(sys.argv[1]), WRITER)
 lock.acquire("rag ingest /my documents")
 print("held", flush=True)

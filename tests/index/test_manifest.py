@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from synthetic import manifest
 
-from rag.index.errors import IndexDamaged, IndexMismatch
+from rag.index.base.errors import IndexDamaged, IndexMismatch
 from rag.index.manifest import check, read_manifest
 
 

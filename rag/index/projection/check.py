@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy
 
-from rag.index.catalogue import Catalogue
-from rag.index.chroma import ChromaVectors
-from rag.index.errors import IndexFault
-from rag.index.exact import decode
-from rag.index.generations import folder_of
+from rag.index.base.errors import IndexFault
+from rag.index.projection.chroma import ChromaVectors
+from rag.index.projection.generations import folder_of
+from rag.index.store.catalogue import Catalogue
+from rag.index.store.exact import decode
 
 VECTOR_TOLERANCE = 1e-5
 SELF_RECALL = 0.95

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy
 from numpy.typing import NDArray
 
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexDamaged
+from rag.index.base.errors import IndexDamaged
+from rag.index.store.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors

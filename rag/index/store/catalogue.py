@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.base.documents import Chunk, Known
-from rag.index import records
-from rag.index.database import Database, Row, Value, create
-from rag.index.errors import IndexDamaged, IndexMissing
-from rag.index.records import Entry, Selection, StoredDocument, blob, integer, storable
+from rag.index.base.errors import IndexDamaged, IndexMissing
+from rag.index.store import records
+from rag.index.store.database import Database, Row, Value, create
+from rag.index.store.records import Entry, Selection, StoredDocument, blob, integer, storable
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors

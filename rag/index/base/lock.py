@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag.index.errors import IndexFault, IndexLocked
+from rag.index.base.errors import IndexFault, IndexLocked
 
 WRITER = "lock"
 """Held by whoever writes to the catalogue."""

@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rag.index.catalogue import Catalogue
-from rag.index.child import BUSY
-from rag.index.failpoint import as_argument
-from rag.index.lock import CHROMA, Lock
+from rag.index.base.failpoint import as_argument
+from rag.index.base.lock import CHROMA, Lock
+from rag.index.projection.child import BUSY
+from rag.index.store.catalogue import Catalogue
 
 # The child must find this very program, installed or not, whatever the current folder is.
-_HOME = Path(__file__).resolve().parents[2]
+_HOME = Path(__file__).resolve().parents[3]
 _STALLED_SECONDS = 120.0
 _DONE = 0
 
@@ -87,5 +87,5 @@ class Drain:
 
 
 def _command(command: str, folder: Path, *flags: str) -> list[str]:
-    module = [sys.executable, "-m", "rag.index.child", command, str(folder)]
+    module = [sys.executable, "-m", "rag.index.projection.child", command, str(folder)]
     return [*module, *flags, *as_argument()]

@@ -9,7 +9,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rag.index.catalogue import Catalogue
+from rag.index.store.catalogue import Catalogue
 
 _DATABASE = "chroma.sqlite3"
 _PERSISTED = "index_metadata.pickle"

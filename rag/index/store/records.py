@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.base.documents import Chunk, Failure, Known
-from rag.index.database import Row, Value
+from rag.index.store.database import Row, Value
 
 TABLES = ("documents", "chunks", "vectors", "outbox")
 
@@ -86,11 +86,12 @@ PAGE_STARTS = f"SELECT d.page_starts FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?" 
 class Selection:
     """Which documents to search: all conditions that are given must hold.
 
-    `path_glob` is matched against the document id (`*` crosses folders, case counts);
-    `suffixes` are like ".pdf", in any case; `roots` are folders that were ingested.
+    Several values of one condition mean any of them.  `path_globs` are matched against the
+    document id (`*` crosses folders, case counts); `suffixes` are like ".pdf", in any case;
+    `roots` are folders that were ingested.
     """
 
-    path_glob: str = ""
+    path_globs: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
@@ -129,9 +130,9 @@ def where_selected(selection: Selection) -> tuple[str, list[Value]]:
     """Return a condition on `documents d` and the values it needs."""
     parts: list[str] = ["1"]
     values: list[Value] = []
-    if selection.path_glob:
-        parts.append("d.id GLOB ?")
-        values.append(storable(selection.path_glob))
+    if selection.path_globs:
+        parts.append(f"({' OR '.join(['d.id GLOB ?'] * len(selection.path_globs))})")
+        values.extend(map(storable, selection.path_globs))
     for column, allowed in (("d.media_type", selection.media_types), ("d.root", selection.roots)):
         if allowed:
             parts.append(f"{column} IN ({','.join('?' * len(allowed))})")

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.index.errors import IndexFault
-from rag.index.records import Entry
+from rag.index.base.errors import IndexFault
+from rag.index.store.records import Entry
 
 if TYPE_CHECKING:
     import numpy

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import RLock
 from typing import TypeAlias
 
-from rag.index.errors import DiskFull, IndexDamaged, IndexFault, IndexLocked, IndexMismatch
-from rag.index.failpoint import reach
+from rag.index.base.errors import DiskFull, IndexDamaged, IndexFault, IndexLocked, IndexMismatch
+from rag.index.base.failpoint import reach
 
 Value: TypeAlias = "str | int | float | bytes | None"
 Row: TypeAlias = "tuple[Value, ...]"

@@ -1,7 +1,8 @@
 """The process that opens Chroma to write or to check it, so that its crashes are not ours.
 
-`python -m rag.index.child drain|check|rebuild FOLDER`: `drain` tells Chroma what the outbox holds
-until "finish" or the end of standard input; `check` writes its findings as a JSON list.
+`python -m rag.index.projection.child drain|check|rebuild FOLDER`: `drain` tells Chroma what the
+outbox holds until "finish" or the end of standard input; `check` writes its findings as a JSON
+list.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.index.catalogue import Catalogue
-from rag.index.errors import IndexFault, IndexLocked
-from rag.index.failpoint import arm_from_argument, reach
-from rag.index.generations import folder_of, installed_version, next_generation, seal, settle
-from rag.index.lock import CHROMA, Lock
+from rag.index.base.errors import IndexFault, IndexLocked
+from rag.index.base.failpoint import arm_from_argument, reach
+from rag.index.base.lock import CHROMA, Lock
+from rag.index.projection.generations import (
+    folder_of,
+    installed_version,
+    next_generation,
+    seal,
+    settle,
+)
+from rag.index.store.catalogue import Catalogue
 
 if TYPE_CHECKING:
-    from rag.index.chroma import ChromaVectors
+    from rag.index.projection.chroma import ChromaVectors
 
 BATCH = 1000
 BUSY = IndexLocked.exit_code
@@ -117,7 +124,7 @@ def _wanted(catalogue: Catalogue) -> Iterator[None]:
 
 
 def _open_to_write(catalogue: Catalogue, documents: bool) -> ChromaVectors:
-    from rag.index.chroma import ChromaVectors
+    from rag.index.projection.chroma import ChromaVectors
 
     first = catalogue.number("generation") == 0
     if first:
@@ -158,7 +165,7 @@ def write_findings(catalogue: Catalogue, lock: Lock) -> int:
     """Write what is wrong with Chroma to standard output."""
     if not lock.try_acquire("rag check", _PATIENCE_SECONDS):
         return BUSY
-    from rag.index.check import check
+    from rag.index.projection.check import check
 
     sys.stdout.write(json.dumps(check(catalogue)))
     return 0
@@ -166,7 +173,7 @@ def write_findings(catalogue: Catalogue, lock: Lock) -> int:
 
 def rebuild(catalogue: Catalogue, lock: Lock, documents: bool) -> int:
     """Make a new generation from the catalogue and let it take over in one transaction."""
-    from rag.index.chroma import ChromaVectors
+    from rag.index.projection.chroma import ChromaVectors
 
     with _wanted(catalogue):
         if not lock.try_acquire("rag rebuild", _PATIENCE_SECONDS):

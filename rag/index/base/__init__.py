@@ -1,0 +1,1 @@
+"""What every part of the index stands on: errors, locks, failpoints."""

@@ -1,0 +1,1 @@
+"""The catalogue: documents, chunks and vectors in one SQLite file, the truth."""
