@@ -144,6 +144,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def start() -> None:
+    """Run the command line as a program of its own."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code == EXIT_INTERRUPTED:
+        # All is closed by now but threads that wait for a server, and those may wait long.
+        os._exit(code)
+    sys.exit(code)
+
+
 def _interrupted(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.note("\nstopped.", "yellow")
     if options.command in ("ingest", "demo"):
@@ -152,4 +163,4 @@ def _interrupted(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

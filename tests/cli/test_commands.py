@@ -340,7 +340,8 @@ def test_control_sequences_of_documents_never_reach_the_terminal(run, server, tm
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "evil.txt").write_text(
-        "The code is 7. \x1b]0;owned\x07\x1b[2J\x1b[31mRed\u202e text." + " More of it." * 9, "utf-8"
+        "The code is 7. \x1b]0;owned\x07\x1b[2J\x1b[31mRed\u202e text." + " More of it." * 9,
+        "utf-8",
     )
     run("ingest", "docs", "--endpoint", server.url)
     server.on("/v1/chat/completions",
