@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ingest.base.errors import FolderError
 from rag.cli.ask import answer_one
@@ -12,7 +13,7 @@ from rag.cli.ingest import ingest_with_progress
 from rag.cli.options import load_settings, prepared
 from rag.cli.show import show_report
 from rag.pipeline import Pipeline
-from rag.settings import EMBEDDED
+from rag.settings import EMBEDDED, Settings
 
 QUESTIONS = (
     "How tight do the bolts at the foot of the mast have to be on a Plover 22?",
@@ -25,21 +26,24 @@ QUESTIONS = (
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Index the samples into an index of their own and answer questions about them."""
-    overrides: dict[str, object] = {}
-    if options.endpoint is None:
-        overrides["endpoint"] = EMBEDDED
-    settings = load_settings(options, **overrides)
-    if options.index_dir is None:
-        settings = settings.model_copy(update={"index_dir": settings.cache_dir / "demo-index"})
+    given = {} if options.endpoint else {"endpoint": EMBEDDED}
+    if options.index_dir:
+        return _show(load_settings(options, **given), options.question, terminal)
+    # Windows does not delete what the search still holds open.
+    with TemporaryDirectory(prefix="rag-demo-", ignore_cleanup_errors=True) as folder:
+        settings = load_settings(options, index_dir=folder, **given)
+        return _show(settings, options.question, terminal)
+
+
+def _show(settings: Settings, question: list[str], terminal: Terminal) -> int:
     prepared(settings, terminal)
     folder = sample_folder()
     terminal.say(f"$ rag ingest {folder}", "bold")
     show_report(terminal, ingest_with_progress(settings, str(folder), terminal))
-    questions = [" ".join(options.question)] if options.question else QUESTIONS
     with Pipeline(settings) as pipeline:
-        for question in questions:
-            terminal.say(f'\n$ rag ask "{question}"', "bold")
-            answer_one(pipeline, question, None, terminal)
+        for asked in [" ".join(question)] if question else QUESTIONS:
+            terminal.say(f'\n$ rag ask "{asked}"', "bold")
+            answer_one(pipeline, asked, None, terminal)
     terminal.note("\nNow yours: rag ingest FOLDER, then rag ask (with LM Studio running,")
     terminal.note("or with --embedded for the model you just saw).")
     return 0

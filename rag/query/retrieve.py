@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # The dense list alone; a lexical list takes its place beside it here.
 WEIGHTS = {"dense": 1.0}
+# Asked for more than is needed, so that enough is left when copies are dropped.
+SPARE = 3
 
 
 class Searchable(Protocol):
@@ -32,6 +34,15 @@ def retrieve(
     k: int,
     selection: Selection | None = None,
 ) -> list[Hit]:
-    """Return the `k` best chunks for the question, best first."""
-    dense = index.search(embed_query(question), k, selection)
-    return fuse({"dense": dense}, WEIGHTS, k)
+    """Return the `k` best chunks for the question, best first, no text twice.
+
+    A file that was copied or moved to another folder would otherwise fill the list with
+    the same passages.
+    """
+    dense = index.search(embed_query(question), SPARE * k, selection)
+    return fuse({"dense": _without_copies(dense)}, WEIGHTS, k)
+
+
+def _without_copies(found: Sequence[Scored]) -> list[Scored]:
+    """Keep the first, best-ranked chunk of each text."""
+    return list({item.chunk.embedding_text: item for item in reversed(found)}.values())[::-1]

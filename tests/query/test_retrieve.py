@@ -1,0 +1,45 @@
+from dataclasses import dataclass
+
+import numpy
+
+from ingest.base.documents import Chunk
+from rag.query.retrieve import retrieve
+
+
+@dataclass(frozen=True)
+class Found:
+    chunk: Chunk
+    score: float
+
+
+class Index:
+    """Holds chunks by falling score and remembers what was asked."""
+
+    def __init__(self, *texts: str) -> None:
+        self.found = [
+            Found(Chunk(str(n), f"{n}.md", 0, text, 0, len(text), 1, None, "T"), 1.0 - n / 100)
+            for n, text in enumerate(texts)
+        ]
+
+    def search(self, vector, k, selection=None):
+        self.asked = (vector.tolist(), selection)
+        return self.found[:k]
+
+
+def embed(question: str):
+    return numpy.array([len(question), 0.0], dtype=numpy.float32)
+
+
+def test_best_chunks_come_with_their_rank_in_each_list():
+    index = Index("a", "b", "c")
+    hits = retrieve("why", embed, index, 2)
+    assert [(h.chunk.text, h.rank, h.why) for h in hits] == [
+        ("a", 1, {"dense": 1}),
+        ("b", 2, {"dense": 2}),
+    ]
+    assert index.asked == ([3.0, 0.0], None)
+
+
+def test_copies_of_a_passage_do_not_crowd_out_others():
+    index = Index("a", "a", "b", "b", "b", "c")
+    assert [h.chunk.id for h in retrieve("why", embed, index, 2)] == ["0", "2"]
