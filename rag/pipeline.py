@@ -122,7 +122,9 @@ class Pipeline:
         """Return the index, open for reading; raises IndexMissing."""
         if self._reader is None:
             self._reader = Index.open_for_reading(
-                self.settings.index_dir, search=self.settings.search
+                self.settings.index_dir,
+                search=self.settings.search,
+                exact_up_to=self.settings.exact_up_to,
             )
         return self._reader
 

@@ -14,6 +14,7 @@ from platformdirs import user_cache_dir
 from pydantic import (
     BeforeValidator,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     )
     search: Literal["auto", "chroma", "exact"] = Field(
         "auto", description="Vector search: auto, chroma or exact."
+    )
+    # At 10 000 chunks a first exact search takes 0.13 s and every further one 1 ms, against
+    # 0.6 to 0.9 s (importing chromadb) and 5 ms, and it misses nothing.
+    exact_up_to: NonNegativeInt = Field(
+        10_000, description="With auto, more chunks than this are searched through Chroma."
     )
     chroma_documents: bool = Field(
         False, description="Also store the text in Chroma, for other Chroma clients."

@@ -57,14 +57,18 @@ class Index:
     """
 
     def __init__(
-        self, catalogue: Catalogue, search: SearchMethod, writing: Writer | None = None
+        self,
+        catalogue: Catalogue,
+        search: SearchMethod,
+        exact_up_to: int = 0,
+        writing: Writer | None = None,
     ) -> None:
         self.manifest = read_manifest(catalogue.meta("manifest"))
         self.warnings: list[str] = []
         self._catalogue = catalogue
         self._writing = writing
         self._closed = False
-        self._searcher = Searcher(catalogue, self.manifest.dimension, search)
+        self._searcher = Searcher(catalogue, self.manifest.dimension, search, exact_up_to)
 
     @classmethod
     def open_for_writing(
@@ -92,23 +96,26 @@ class Index:
             undo.callback(catalogue.close)
             _stamp(catalogue, manifest)
             writing = Writer(catalogue, lock, manifest.recipe, chroma_documents)
-            index = cls(catalogue, "exact", writing)
+            index = cls(catalogue, "exact", writing=writing)
             if drain and (problem := writing.prepare()):
                 index.warnings.append(problem)
             undo.pop_all()
             return index
 
     @classmethod
-    def open_for_reading(cls, folder: Path, *, search: SearchMethod = "auto") -> Self:
+    def open_for_reading(
+        cls, folder: Path, *, search: SearchMethod = "auto", exact_up_to: int = 0
+    ) -> Self:
         """Open an index to search and list it; raises IndexMissing, IndexDamaged.
 
-        `search` "chroma" raises IndexFault where "auto" would search exactly.
+        "auto" searches exactly up to so many chunks, and where Chroma cannot be used; there
+        "chroma" raises IndexFault.
         """
         catalogue = Catalogue(folder.expanduser().resolve(), writable=False)
         try:
             if not catalogue.meta("manifest"):
                 raise IndexMissing(f"nothing was ingested into {folder}", "rag ingest FOLDER")
-            return cls(catalogue, search)
+            return cls(catalogue, search, exact_up_to)
         except BaseException:
             catalogue.close()
             raise

@@ -45,10 +45,13 @@ class Searcher:
     so what is not in the catalogue can never be found.
     """
 
-    def __init__(self, catalogue: Catalogue, dimension: int, method: SearchMethod) -> None:
+    def __init__(
+        self, catalogue: Catalogue, dimension: int, method: SearchMethod, exact_up_to: int = 0
+    ) -> None:
         self._catalogue = catalogue
         self._dimension = dimension
         self._method = method
+        self._exact_up_to = exact_up_to if method == "auto" else 0
         self._lock = RLock()
         self._owner = Lock(catalogue.folder, CHROMA)
         self._chroma: ChromaVectors | None = None
@@ -129,6 +132,8 @@ class Searcher:
     def _find_hindrance(self) -> str:
         if self._catalogue.number("generation") == 0:
             return "Chroma was not built yet"
+        if self._catalogue.count("chunks") <= self._exact_up_to:
+            return f"at most {self._exact_up_to} chunks, which is faster so and misses nothing"
         if self._catalogue.number("wanted"):
             return "a running ingest needs Chroma"
         if self._catalogue.count("outbox") >= MOST_PENDING:

@@ -59,6 +59,8 @@ class Endpoint:
             limits=httpx2.Limits(keepalive_expiry=3.0),
             # Proxies of the environment break loopback and would see private documents.
             trust_env=False,
+            # Certificates take a tenth of a second to load and are of use to https only.
+            verify=url.startswith("https:"),
             follow_redirects=False,
             transport=transport,
             event_hooks={"request": [self._strip_headers]},

@@ -334,3 +334,10 @@ def test_a_forgotten_reader_does_not_hide_later_changes(drained: Path) -> None:
     assert writer.warnings == []
     with Index.open_for_reading(drained, search="chroma") as reader:
         assert texts_found(reader, "a late text", 1) == ["a late text"]
+
+
+@pytest.mark.parametrize(("limit", "method"), [(300, "exact: at most 300"), (299, "Chroma")])
+def test_index_up_to_the_limit_is_searched_exactly(drained: Path, limit: int, method: str) -> None:
+    with Index.open_for_reading(drained, exact_up_to=limit) as index:
+        assert texts_found(index, "first", 3)
+        assert index.search_method.startswith(method)
