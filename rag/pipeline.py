@@ -102,7 +102,11 @@ class Pipeline:
             fence=secrets.token_hex(8), count=count_tokens,
         )  # fmt: skip
         stream = self.endpoint(self.settings.chat_at).stream(
-            model.id, prompt.messages, prompt.answer_tokens, self.settings.temperature
+            model.id,
+            prompt.messages,
+            prompt.answer_tokens,
+            self.settings.temperature,
+            "chat" if extractive else self.settings.chat_surface,
         )
         return write_answer(
             question, prompt, stream, self.index.page_at, model=model.id, extractive=extractive,
@@ -174,13 +178,22 @@ class Pipeline:
         from rag.models.endpoint import Endpoint, Timeouts
 
         settings = self.settings
-        timeouts = Timeouts(settings.connect_timeout_seconds, settings.response_timeout_seconds)
+        timeouts = Timeouts(
+            settings.connect_timeout_seconds,
+            settings.response_timeout_seconds,
+            settings.idle_timeout_seconds,
+        )
         if url == EMBEDDED:
             from rag.models.embedded.wire import InProcessTransport
 
             transport = InProcessTransport(self._embedded)
             return Endpoint("http://embedded/v1", "embedded", timeouts, transport)
-        return Endpoint(url, settings.api_key.get_secret_value(), timeouts)
+        return Endpoint(
+            url,
+            settings.api_key.get_secret_value(),
+            timeouts,
+            native_embeddings=settings.embedding_surface == "native",
+        )
 
     @cached_property
     def _embedded(self) -> EmbeddedServer:

@@ -87,6 +87,16 @@ class Settings(BaseSettings):
     chat_model: str | None = Field(
         None, description="Chat model; empty: chosen from what the server offers."
     )
+    chat_surface: Literal["chat", "completions", "responses", "native", "native-completions"] = (
+        Field(
+            "chat",
+            description="Endpoint that writes answers: chat, completions (base models), responses, "
+            "native or native-completions (LM Studio's own, with statistics).",
+        )
+    )
+    embedding_surface: Literal["openai", "native"] = Field(
+        "openai", description="Endpoint that embeds: openai, or native (LM Studio's own)."
+    )
     index_dir: Path = Field(Path("data/index"), description="Folder of the index.")
     cache_dir: Path = Field(
         Path(user_cache_dir("foldercite", appauthor=False)),

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
 import orjson
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 from rag.models.decode import Vectors, read_embeddings
 from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable
 from rag.models.faults import MISSING_V1, classify, error_text
-from rag.models.messages import Delta, Message, Usage
+from rag.models.messages import Delta, Message
+from rag.models.surfaces import SURFACES, Request, SurfaceName, failure_in
+from rag.models.watchdog import Watchdog
 
 _SENT_HEADERS = frozenset(
     ("host", "accept", "accept-encoding", "connection", "content-type", "content-length",
@@ -28,17 +29,19 @@ _RETRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait for a connection, for the next byte, and before the first retry."""
+    """Seconds to wait: for a connection, a first byte, the next piece, before the first retry."""
 
     connect: float = 3.0
     response: float = 600.0
+    idle: float = 60.0
     retry: float = 0.5
 
 
 class Endpoint:
     """A connection to one server; safe to use from several threads.
 
-    `transport` replaces the network (the embedded model).  Nothing but the given key and
+    `transport` replaces the network (the embedded model).  `native_embeddings` asks LM Studio's
+    own surface for vectors.  Nothing but the given key and
     the request itself is sent: no variable of the environment, no header about the machine.
     """
 
@@ -48,10 +51,14 @@ class Endpoint:
         key: str,
         timeouts: Timeouts | None = None,
         transport: httpx2.BaseTransport | None = None,
+        *,
+        native_embeddings: bool = False,
     ) -> None:
         self._timeouts = timeouts = timeouts or Timeouts()
         self.url = url
         self.host = urlsplit(url).netloc
+        self._root = url.removesuffix("/v1")
+        self._embeddings = "/api/v0/embeddings" if native_embeddings else "/v1/embeddings"
         self._authorization = f"Bearer {key or 'none'}"
         self._http = httpx2.Client(
             timeout=httpx2.Timeout(timeouts.response, connect=timeouts.connect),
@@ -79,9 +86,8 @@ class Endpoint:
         Raises EndpointUnreachable when nothing listens.  The status is not looked at: servers
         answer 200 to paths they do not have, so callers must check the shape.
         """
-        root = self.url.removesuffix("/v1")
         with self._translated():
-            response = self._http.get(root + path, timeout=httpx2.Timeout(30.0, connect=3.0))
+            response = self._http.get(self._root + path, timeout=httpx2.Timeout(30.0, connect=3.0))
         try:
             body: object = orjson.loads(response.content)
         except orjson.JSONDecodeError:
@@ -112,40 +118,67 @@ class Endpoint:
         }
         # The typed result builds every float as a checked object: 20 times the time.
         with self._translated():
-            response = self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
+            response = self._client.post(
+                self._root + self._embeddings, cast_to=httpx2.Response, body=body
+            )
         return read_embeddings(response.content, len(texts), self.host)
 
     def stream(
-        self, model: str, messages: Sequence[Message], max_tokens: int, temperature: float
+        self,
+        model: str,
+        messages: Sequence[Message],
+        max_tokens: int,
+        temperature: float,
+        surface: SurfaceName = "chat",
     ) -> Iterator[Delta]:
         """Yield the answer as it is written; the last delta has a finish reason.
 
-        A stream that ends without one yields `finish_reason="truncated"`; one without a
-        single chunk raises BadResponse.
+        A stream that ends without one yields `finish_reason="truncated"`.  Raises
+        EndpointError: BadResponse for a stream without a single event, EndpointUnreachable
+        for one that falls silent.
         """
+        asked = SURFACES[surface]
+        body = asked.body(Request(model, messages, max_tokens, temperature))
         finish, seen = None, False
-        with self._translated():
-            chunks = self._client.chat.completions.create(
-                model=model,
-                messages=cast(
-                    "list[ChatCompletionMessageParam]",
-                    [{"role": m.role, "content": m.content} for m in messages],
-                ),
-                max_tokens=max_tokens,
-                temperature=temperature,
-                stream=True,
-                stream_options={"include_usage": True},
-            )
-            with chunks:
-                for chunk in chunks:
-                    seen = True
-                    delta = _read_delta(chunk)
-                    finish = delta.finish_reason or finish
-                    yield delta
+        for event in self._events(asked.path, body):
+            if failure := failure_in(event):
+                raise classify(error_text(failure), None, self.host)
+            seen = True
+            delta = asked.read(event)
+            finish = delta.finish_reason or finish
+            yield delta
         if not seen:
             raise BadResponse(f"{self.host} sent an empty answer", MISSING_V1)
         if finish is None:
             yield Delta(finish_reason="truncated")
+
+    def _events(self, path: str, body: dict[str, object]) -> Iterator[Mapping[str, object]]:
+        """Yield the events of a stream, or the one answer of a server that does not stream."""
+        with self._translated():
+            events = self._client.post(
+                self._root + path,
+                cast_to=object,
+                body=body,
+                stream=True,
+                stream_cls=openai.Stream[object],
+            )
+            with events, Watchdog(self._timeouts.idle, lambda: _hang_up(events)) as watchdog:
+                if "json" in events.response.headers.get("content-type", ""):
+                    whole = orjson.loads(events.response.read())
+                    yield whole if isinstance(whole, dict) else {}
+                    return
+                try:
+                    for event in events:
+                        watchdog.feed()
+                        if isinstance(event, dict):
+                            yield event
+                except openai.APIConnectionError as error:
+                    if watchdog.bit:
+                        raise EndpointUnreachable(
+                            f"{self.host} sent nothing for {self._timeouts.idle:g} seconds",
+                            "see the server's log; raise RAG_IDLE_TIMEOUT_SECONDS if it is slow",
+                        ) from error
+                    raise
 
     def _strip_headers(self, request: httpx2.Request) -> None:
         for name in set(request.headers) - _SENT_HEADERS:
@@ -192,17 +225,10 @@ class Endpoint:
         )
 
 
-def _read_delta(chunk: ChatCompletionChunk) -> Delta:
-    usage = Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0) \
-        if chunk.usage else None  # fmt: skip
-    if not chunk.choices:
-        return Delta(model=chunk.model or "", usage=usage)
-    choice = chunk.choices[0]
-    extra = (choice.delta.model_extra or {}) if choice.delta else {}
-    return Delta(
-        text=(choice.delta.content or "") if choice.delta else "",
-        reasoning=str(extra.get("reasoning_content") or extra.get("reasoning") or ""),
-        finish_reason=choice.finish_reason,
-        model=chunk.model or "",
-        usage=usage,
-    )
+def _hang_up(events: openai.Stream[object]) -> None:
+    """End a stream from another thread; closing it would not wake the one that reads."""
+    network = events.response.extensions.get("network_stream")
+    connection = network.get_extra_info("socket") if network else None
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)

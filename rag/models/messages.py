@@ -23,6 +23,21 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeReport:
+    """What LM Studio's own surface tells of an answer; seconds, 0 and "" where it does not."""
+
+    tokens_per_second: float = 0.0
+    time_to_first_token: float = 0.0
+    generation_time: float = 0.0
+    stop_reason: str = ""
+    architecture: str = ""
+    quantisation: str = ""
+    format: str = ""
+    context_tokens: int = 0
+    runtime: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of a streamed answer; the last one carries `finish_reason`."""
 
@@ -31,3 +46,4 @@ class Delta:
     finish_reason: str | None = None
     model: str = ""
     usage: Usage | None = None
+    native: NativeReport | None = None

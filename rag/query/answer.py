@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingest.base.documents import Chunk
 from rag.models.errors import BadResponse
-from rag.models.messages import Delta, Usage
+from rag.models.messages import Delta, NativeReport, Usage
 from rag.models.passages import NOT_IN_DOCUMENTS
 from rag.query.cite import Citation, cite
 from rag.query.fuse import Hit
@@ -34,6 +34,7 @@ class Answer:
     Every `[n]` in `text` has a citation.  `abstained` means that the passages do not hold the
     answer; `context` then holds the nearest ones.  `complete` is False when the model was cut
     off.  `extractive` says that sentences were quoted by the embedded model, not written.
+    `native` is what LM Studio's own surface adds, None elsewhere.
     """
 
     question: str
@@ -46,6 +47,7 @@ class Answer:
     model: str
     usage: Usage
     timings: Timings
+    native: NativeReport | None = None
 
 
 def write_answer(
@@ -89,6 +91,7 @@ def write_answer(
             retrieve_seconds + ended - started,
             _rate(draft.usage.answer_tokens, ended - started - first),
         ),
+        native=draft.native,
     )
 
 
@@ -118,10 +121,12 @@ class _Draft:
         self.reasoned = False
         self.finish_reason: str | None = None
         self.usage = Usage()
+        self.native: NativeReport | None = None
         self.first_text_at: float | None = None
 
     def add(self, delta: Delta) -> None:
         self.usage = delta.usage or self.usage
+        self.native = delta.native or self.native
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.reasoned = self.reasoned or bool(delta.reasoning)
         if delta.text:
