@@ -282,7 +282,8 @@ def test_a_reader_that_keeps_chroma_delays_and_loses_nothing(drained: Path) -> N
         assert texts_found(reader, "a late text", 1) == ["a late text"]
     with Index.open_for_writing(drained, manifest()):
         pass
-    assert Index.open_for_reading(drained).status().pending == 0
+    with Index.open_for_reading(drained) as reader:
+        assert reader.status().pending == 0
 
 
 def test_threads_search_one_reader_while_another_process_tells_chroma(drained: Path) -> None:
@@ -324,6 +325,8 @@ def test_asking_chroma_for_the_texts_builds_it_anew_with_them(drained: Path) -> 
     assert b"file 3 number 7" not in (drained / "index-1" / "chroma.sqlite3").read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_forgotten_reader_does_not_hide_later_changes(drained: Path) -> None:
     forgotten = Index.open_for_reading(drained, search="chroma")
     assert texts_found(forgotten, "file 1 number 1", 1) == ["file 1 number 1"]
