@@ -13,7 +13,8 @@ from typing import Literal
 from ingest.base.errors import PipelineError
 from rag import __version__
 from rag.index.base.errors import IndexMissing
-from rag.models.choose import Choice, ModelInfo, list_models
+from rag.models.choose import Choice
+from rag.models.discover import ModelInfo, list_models
 from rag.pipeline import FALLBACK_CONTEXT_TOKENS, Pipeline
 from rag.settings import Settings, is_loopback, is_private, unknown_variables
 

@@ -17,7 +17,8 @@ from ingest.tokens import count_tokens
 from rag.index.index import Index, IndexStatus
 from rag.index.manifest import PROBE_TEXT, Manifest
 from rag.index.store.records import Selection
-from rag.models.choose import Choice, choose_chat, choose_embedding, list_models
+from rag.models.choose import Choice, choose_chat, choose_embedding
+from rag.models.discover import list_models
 from rag.query.answer import Answer, refuse, write_answer
 from rag.query.fuse import Hit
 from rag.query.prompt import build_prompt

@@ -22,7 +22,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
     from rag.doctor import describe
-    from rag.models.choose import list_models
+    from rag.models.discover import list_models
     from rag.pipeline import Pipeline
 
     with Pipeline(settings) as pipeline:

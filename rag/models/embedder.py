@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.tokens import estimate_tokens
-from rag.models.choose import ModelInfo
 from rag.models.decode import Vectors
+from rag.models.discover import ModelInfo
 from rag.models.endpoint import Endpoint
 from rag.models.families import UNKNOWN, Family, canonical_name, family_of
 

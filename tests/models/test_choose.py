@@ -1,6 +1,7 @@
 import pytest
 
-from rag.models.choose import ModelInfo, Offer, choose_chat, choose_embedding, list_models
+from rag.models.choose import choose_chat, choose_embedding
+from rag.models.discover import ModelInfo, Offer, list_models
 from rag.models.errors import AuthenticationFailed, BadResponse, EndpointError, ModelUnavailable
 
 UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
@@ -72,7 +73,7 @@ def test_native_v0_is_read_where_v1_is_missing():
 @pytest.mark.parametrize(
     ("body", "server", "model"),
     [
-        (OPENAI, "Ollama", ModelInfo("llama3.2:3b")),
+        (OPENAI, "Ollama", ModelInfo("llama3.2:3b", loaded=None)),
         (LLAMA_CPP, "llama.cpp", ModelInfo("bge-small-en-v1.5.gguf", "unknown", True, 512, 512)),
         (VLLM, "vLLM", ModelInfo("Qwen/Qwen3-4B", "unknown", None, 16384)),
         ({"data": [{"id": "m"}, "junk", {"no": "id"}]}, "the server", ModelInfo("m")),

@@ -1,0 +1,240 @@
+"""What a server offers: its kind, told by the shape of its answers, and its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from rag.models.errors import BadResponse, EndpointError
+from rag.models.faults import MISSING_V1, classify, error_text
+
+Kind = Literal["embedding", "chat", "unknown"]
+
+
+class Listing(Protocol):
+    """What is needed of an endpoint to see its models."""
+
+    @property
+    def url(self) -> str:
+        """Return the base URL."""
+        ...
+
+    @property
+    def host(self) -> str:
+        """Return host and port."""
+        ...
+
+    def get(self, path: str) -> object:
+        """Return the JSON at a path from the server's root, None when it is no JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One model as the server describes it; None means the server did not say.
+
+    `context_tokens` is what is allocated now (loaded), `max_context_tokens` what it could be;
+    `remote_host` is another machine that this server passes requests on to.
+    """
+
+    id: str
+    kind: Kind = "unknown"
+    loaded: bool | None = None
+    context_tokens: int | None = None
+    max_context_tokens: int | None = None
+    quantisation: str | None = None
+    parallel: int | None = None
+    remote_host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """All models of a server; `source` is the path that told."""
+
+    server: str
+    source: str
+    models: tuple[ModelInfo, ...]
+
+
+def list_models(endpoint: Listing) -> Offer:
+    """Return what the server offers, asking the most telling path first.
+
+    LM Studio's /api/v1/models tells type, state and loaded context, /api/v0/models nearly as
+    much, /v1/models only ids on most servers.  A path counts when its answer has the right
+    shape, since some servers answer 200 to anything.  Raises EndpointError.
+    """
+    readers = (
+        ("/api/v1/models", "models", _read_native_v1, "LM Studio"),
+        ("/api/v0/models", "data", _read_native_v0, "LM Studio"),
+        ("/v1/models", "data", _read_openai, ""),
+    )
+    body: object = None
+    for path, key, read, server in readers:
+        body = endpoint.get(path)
+        items = body.get(key) if isinstance(body, dict) else None
+        if isinstance(items, list) and (path == "/v1/models" or items):
+            rows = [item for item in items if isinstance(item, dict)]
+            models = tuple(model for row in rows if (model := read(row)) is not None)
+            if models or path == "/v1/models":
+                offer = Offer(server or _name_server(rows), path, models)
+                return _ENRICH.get(offer.server, _as_is)(endpoint, offer)
+    if isinstance(body, dict) and body.get("error"):
+        raise classify(error_text(body), 200, endpoint.host)
+    raise BadResponse(f"{endpoint.url} does not list models", MISSING_V1)
+
+
+def _as_is(_endpoint: Listing, offer: Offer) -> Offer:
+    return offer
+
+
+def _enrich_ollama(endpoint: Listing, offer: Offer) -> Offer:
+    """Add what Ollama's own paths tell: kind and size of each model, context where loaded.
+
+    A model with a `remote_host` is not run here: it is proxied to another machine.
+    """
+    known = _by_name(endpoint.get("/api/tags")) or {}
+    running = _by_name(endpoint.get("/api/ps"))
+    models = (
+        replace(
+            _read_ollama(model, known.get(model.id, {})),
+            loaded=None if running is None else model.id in running,
+            context_tokens=_count((running or {}).get(model.id, {}).get("context_length")),
+        )
+        for model in offer.models
+    )
+    return replace(offer, models=tuple(models))
+
+
+def _by_name(body: object) -> dict[str, Mapping[str, object]] | None:
+    rows = body.get("models") if isinstance(body, dict) else None
+    if not isinstance(rows, list):
+        return None
+    return {str(row.get("name")): row for row in rows if isinstance(row, dict)}
+
+
+def _read_ollama(model: ModelInfo, row: Mapping[str, object]) -> ModelInfo:
+    details = row.get("details")
+    details = details if isinstance(details, dict) else {}
+    abilities = row.get("capabilities")
+    abilities = abilities if isinstance(abilities, list) else []
+    kind: Kind = "embedding" if "embedding" in abilities else "chat" if abilities else "unknown"
+    quantisation = details.get("quantization_level")
+    remote = row.get("remote_host")
+    return replace(
+        model,
+        kind=kind,
+        max_context_tokens=_count(details.get("context_length")),
+        quantisation=quantisation if isinstance(quantisation, str) else None,
+        remote_host=remote if isinstance(remote, str) and remote else None,
+    )
+
+
+def _enrich_llama_cpp(endpoint: Listing, offer: Offer) -> Offer:
+    """Add the context of one slot: a llama.cpp server shares its context among them."""
+    body = endpoint.get("/props")
+    settings = body.get("default_generation_settings") if isinstance(body, dict) else None
+    context = _count(settings.get("n_ctx")) if isinstance(settings, dict) else None
+    slots = _count(body.get("total_slots")) if isinstance(body, dict) else None
+    if len(offer.models) != 1 or not context:
+        return offer
+    (model,) = offer.models
+    return replace(offer, models=(replace(model, context_tokens=context, parallel=slots),))
+
+
+_ENRICH = {"Ollama": _enrich_ollama, "llama.cpp": _enrich_llama_cpp}
+
+
+def _name_server(rows: Sequence[Mapping[str, object]]) -> str:
+    owners = {str(row.get("owned_by", "")) for row in rows}
+    known = {"llamacpp": "llama.cpp", "vllm": "vLLM", "foldercite": "the embedded model",
+             "library": "Ollama"}  # fmt: skip
+    return next((known[owner] for owner in owners if owner in known), "the server")
+
+
+def _read_native_v1(row: Mapping[str, object]) -> ModelInfo | None:
+    key, instances = row.get("key"), row.get("loaded_instances")
+    if not isinstance(key, str):
+        return None
+    first = instances[0] if isinstance(instances, list) and instances else {}
+    config = first.get("config", {}) if isinstance(first, dict) else {}
+    quantisation = row.get("quantization")
+    return ModelInfo(
+        id=str(first.get("id", key)) if isinstance(first, dict) else key,
+        kind=_kind(row.get("type")),
+        loaded=bool(instances),
+        context_tokens=_count(config.get("context_length")),
+        max_context_tokens=_count(row.get("max_context_length")),
+        quantisation=str(quantisation.get("name")) if isinstance(quantisation, dict) else None,
+        parallel=_count(config.get("parallel")),
+    )
+
+
+def _read_native_v0(row: Mapping[str, object]) -> ModelInfo | None:
+    if "type" not in row or "state" not in row:
+        return None
+    return ModelInfo(
+        id=str(row.get("id")),
+        kind=_kind(row.get("type")),
+        loaded=row.get("state") == "loaded",
+        context_tokens=_count(row.get("loaded_context_length")),
+        max_context_tokens=_count(row.get("max_context_length")),
+        quantisation=str(row["quantization"]) if row.get("quantization") else None,
+    )
+
+
+def _read_openai(row: Mapping[str, object]) -> ModelInfo | None:
+    if not isinstance(row.get("id"), str):
+        return None
+    meta = row.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    return ModelInfo(
+        id=str(row["id"]),
+        kind=_kind(row.get("type")),
+        loaded=True if meta else None,
+        context_tokens=_count(meta.get("n_ctx")) or _count(row.get("max_model_len")),
+        max_context_tokens=_count(meta.get("n_ctx_train")),
+    )
+
+
+def _kind(value: object) -> Kind:
+    match value:
+        case "embedding" | "embeddings":
+            return "embedding"
+        case "llm" | "vlm":
+            return "chat"
+        case _:
+            return "unknown"
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+KNOWN_SERVERS = (
+    ("LM Studio", "http://127.0.0.1:1234/v1"),
+    ("Ollama", "http://127.0.0.1:11434/v1"),
+    ("llama.cpp", "http://127.0.0.1:9931/v1"),
+    ("llama.cpp", "http://127.0.0.1:8080/v1"),
+    ("vLLM", "http://127.0.0.1:8000/v1"),
+)
+"""Where servers listen if nobody changed it, in the order in which they are taken."""
+
+
+def find_servers(connect: Callable[[str], Listing]) -> list[tuple[str, Offer]]:
+    """Return (URL, offer) of each server that answers where one usually listens, in order.
+
+    All are asked at once; `connect` should give up after about a second.
+    """
+    urls = [url for _, url in KNOWN_SERVERS]
+    with ThreadPoolExecutor(len(urls)) as pool:
+        offers = list(pool.map(lambda url: _try_to_list(connect(url)), urls))
+    return [(url, offer) for url, offer in zip(urls, offers, strict=True) if offer]
+
+
+def _try_to_list(endpoint: Listing) -> Offer | None:
+    try:
+        return list_models(endpoint)
+    except EndpointError:
+        return None
