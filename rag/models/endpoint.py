@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -14,7 +16,7 @@ import openai
 import orjson
 
 from rag.models.decode import Vectors, read_embeddings
-from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable
+from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable, ServerBusy
 from rag.models.faults import MISSING_V1, classify, error_text
 from rag.models.messages import Delta, Message
 from rag.models.surfaces import SURFACES, Request, SurfaceName, failure_in
@@ -25,24 +27,31 @@ _SENT_HEADERS = frozenset(
      "user-agent")
 )  # fmt: skip
 _RETRIES = 2
+_LONGEST_PAUSE_SECONDS = 5.0
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait: for a connection, a first byte, the next piece, before the first retry."""
+    """Seconds to wait: for a connection, a first byte, the next piece of an answer, before the
+    first retry, and in all for a server that loads a model or is busy.
+    """
 
     connect: float = 3.0
     response: float = 600.0
     idle: float = 60.0
     retry: float = 0.5
+    load: float = 300.0
 
 
 class Endpoint:
     """A connection to one server; safe to use from several threads.
 
     `transport` replaces the network (the embedded model).  `native_embeddings` asks LM Studio's
-    own surface for vectors.  Nothing but the given key and
-    the request itself is sent: no variable of the environment, no header about the machine.
+    own surface for vectors.  `on_wait` is told what is waited for, and for how many seconds
+    already.  Nothing but the given key and the request itself is sent: no variable of the
+    environment, no header about the machine.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class Endpoint:
         *,
         native_embeddings: bool = False,
     ) -> None:
+        self.on_wait: Callable[[str, float], None] = lambda _what, _seconds: None
         self._timeouts = timeouts = timeouts or Timeouts()
         self.url = url
         self.host = urlsplit(url).netloc
@@ -96,19 +106,41 @@ class Endpoint:
             raise classify(error_text(body), response.status_code, self.host)
         return body
 
+    def post(self, path: str, body: Mapping[str, object]) -> object:
+        """Return the JSON a native path answers with; raises EndpointError."""
+        with self._translated():
+            response = self._client.post(self._root + path, cast_to=httpx2.Response, body=body)
+            answer: object = orjson.loads(response.content)
+        if isinstance(answer, dict) and answer.get("error"):
+            raise classify(error_text(answer), 200, self.host)
+        return answer
+
     def embed(self, model: str, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, in order, whatever order the server answered in.
 
-        Retries what may succeed on a second try.  Raises EndpointError.
+        Waits for a busy server and retries what may succeed later.  Raises EndpointError.
         """
-        for attempt in range(_RETRIES + 1):
+        return self._patiently(lambda: self._embed_once(model, texts))
+
+    def _patiently(self, action: Callable[[], Result]) -> Result:
+        """Return what the action returns, tried again as its errors allow."""
+        started, tries = time.monotonic(), 0
+        while True:
             try:
-                return self._embed_once(model, texts)
+                return action()
             except EndpointError as error:
-                if not error.retryable or attempt == _RETRIES:
+                waited = time.monotonic() - started
+                pause = self._timeouts.retry * 2**tries
+                if isinstance(error, ServerBusy):
+                    pause = error.retry_after_seconds or min(pause, _LONGEST_PAUSE_SECONDS)
+                    is_hopeless = waited + pause > self._timeouts.load
+                else:
+                    is_hopeless = not error.retryable or tries == _RETRIES
+                if is_hopeless:
                     raise
-            time.sleep(self._timeouts.retry * 2**attempt)
-        raise AssertionError("unreachable")
+                self.on_wait(error.message, waited)
+            tries += 1
+            time.sleep(pause)
 
     def _embed_once(self, model: str, texts: Sequence[str]) -> Vectors:
         body = {
@@ -140,7 +172,7 @@ class Endpoint:
         asked = SURFACES[surface]
         body = asked.body(Request(model, messages, max_tokens, temperature))
         finish, seen = None, False
-        for event in self._events(asked.path, body):
+        for event in self._patiently(lambda: _begin(self._events(asked.path, body))):
             if failure := failure_in(event):
                 raise classify(error_text(failure), None, self.host)
             seen = True
@@ -192,7 +224,10 @@ class Endpoint:
             yield
         except openai.APIStatusError as error:
             body = error.body if error.body is not None else error.response.content
-            raise classify(error_text(body), error.status_code, self.host) from error
+            meant = classify(error_text(body), error.status_code, self.host)
+            if isinstance(meant, ServerBusy):
+                meant.ask_to_wait(_read_retry_after(error.response))
+            raise meant from error
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             raise EndpointUnreachable(
                 f"{self.host} did not answer in time",
@@ -223,6 +258,18 @@ class Endpoint:
         return EndpointUnreachable(
             f"the connection to {self.host} broke: {cause or error}", "try again", retryable=True
         )
+
+
+def _begin(events: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
+    """Return the events once the first is there: until then a request can be tried again."""
+    return chain([first], events) if (first := next(events, None)) is not None else iter(())
+
+
+def _read_retry_after(response: httpx2.Response) -> float | None:
+    try:
+        return max(0.0, float(response.headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _hang_up(events: openai.Stream[object]) -> None:

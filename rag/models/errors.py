@@ -38,7 +38,15 @@ class RequestRefused(EndpointError):
 
 
 class ServerBusy(EndpointError):
-    """The server is loading a model or has too much to do."""
+    """The server is loading a model or has too much to do; it may say how long to wait."""
+
+    retry_after_seconds: float | None = None
+
+    def ask_to_wait(self, seconds: float | None) -> None:
+        """Keep how long the server asks to be left alone."""
+        self.retry_after_seconds = seconds
+        if seconds:
+            self.message = f"{self.message}; it asks to wait {seconds:g} seconds"
 
 
 class BadResponse(EndpointError):

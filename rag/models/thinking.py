@@ -40,6 +40,7 @@ _MOST_HEADER = 120
 _THINKING_CHANNELS = ("analysis", "commentary")
 
 _OUTSIDE = frozenset(_PAIRS) | _CLOSERS | _WRAPPERS | _HEADS
+_LONGEST = max(map(len, _OUTSIDE))
 _FIRST = re.compile(r"[<\[◁]")
 _QUOTES = frozenset("\"'`“”‘’«»„")
 
@@ -109,7 +110,7 @@ class _Separator:
         if delta.reasoning and self._mode == "held":
             self._release(self._text)
         self._buffer += delta.text
-        ended = ended or delta.finish_reason is not None
+        ended = ended or bool(delta.finish_reason)
         self._read(ended)
         if ended:
             self._end(delta.finish_reason)
@@ -122,9 +123,9 @@ class _Separator:
     def _read(self, ended: bool) -> None:
         while True:
             length, tag = self._find_tag(ended)
-            plain, rest = self._buffer[:length], self._buffer[length + len(tag) :]
-            self._before = (tag or plain or self._before)[-1] if tag or plain else self._before
-            self._buffer = rest
+            plain, passed = self._buffer[:length], self._buffer[: length + len(tag)]
+            self._buffer = self._buffer[len(passed) :]
+            self._before = passed[-1:] or self._before
             self._add(plain)
             if self._mode == "header" and len(self._header) > _MOST_HEADER:
                 self._buffer = tag + self._buffer
@@ -147,7 +148,7 @@ class _Separator:
 
     def _tag_at(self, start: int, ended: bool) -> str | None:
         """Return the tag at `start`, "" for none, None when the next piece will tell."""
-        rest = self._buffer[start : start + 32]
+        rest = self._buffer[start : start + _LONGEST]
         if not ended and any(t.startswith(rest) and t != rest for t in self._tags):
             return None
         tag = max((t for t in self._tags if rest.startswith(t)), key=len, default="")
@@ -162,7 +163,7 @@ class _Separator:
     def _add(self, plain: str) -> None:
         match self._mode:
             case "text":
-                self._answered = self._answered or not (not plain or plain.isspace())
+                self._answered = self._answered or bool(plain.strip())
                 self._text.append(plain)
             case "thought":
                 self._reasoning.append(plain)
@@ -172,7 +173,7 @@ class _Separator:
                 self._held += plain
 
     def _pass(self, tag: str) -> None:
-        if self._mode == "held" and tag not in _WRAPPERS:
+        if self._mode == "held":
             self._release(self._reasoning if tag in _CLOSERS else self._text)
         elif tag in _CLOSERS and self._mode == "text" and self._answered:
             self._text.append(tag)
@@ -197,8 +198,8 @@ class _Separator:
 
     def _give_up_header(self) -> None:
         """Take a harmony header that does not end for the text it is."""
-        self._mode, self._tags, self._answered = "text", _OUTSIDE, True
-        self._text.append(self._header_tag)
+        self._mode, self._tags = "text", _OUTSIDE
+        self._add(self._header_tag)
         self._buffer, self._header = self._header + self._buffer, ""
         self._before = self._header_tag[-1]
 

@@ -1,5 +1,6 @@
 import inspect
 import socket
+import time
 
 import httpx2
 import numpy
@@ -34,7 +35,7 @@ def server():
 
 @pytest.fixture
 def endpoint(server):
-    endpoint = Endpoint(server.url, "lm-studio", Timeouts(response=5, retry=0.01))
+    endpoint = Endpoint(server.url, "lm-studio", Timeouts(response=5, idle=0.5, retry=0.01, load=1))
     yield endpoint
     endpoint.close()
 
@@ -222,7 +223,6 @@ def test_first_piece_arrives_before_the_last_is_written(server, endpoint):
         for _ in range(200):
             if seen:
                 break
-            import time
 
             time.sleep(0.01)
         observed.append(len(seen))
@@ -322,3 +322,175 @@ def test_every_exception_of_the_packages_is_translated(kind):
         endpoint.get("/v1/models")
     endpoint.close()
     assert issubclass(EndpointError, PipelineError)
+
+
+LOADING = as_json(
+    {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}, 503
+)
+
+
+def test_loading_is_waited_for_and_told(server, endpoint):
+    told: list[tuple[str, float]] = []
+    endpoint.on_wait = lambda what, seconds: told.append((what, seconds))
+    server.on("/v1/embeddings", *[LOADING] * 4, as_json({"data": embedding_rows(VECTORS[:1])}))
+    assert endpoint.embed("m", ["a"]).shape == (1, 2)
+    assert len(told) == 4
+    assert "Loading model" in told[0][0]
+    assert sorted(seconds for _, seconds in told) == [seconds for _, seconds in told]
+
+
+def test_loading_is_waited_for_before_a_stream_too(server, endpoint):
+    server.on("/v1/chat/completions", LOADING, lambda _: sse(chunk("yes", "stop")))
+    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "yes"
+
+
+def test_waiting_ends_at_its_limit(server, endpoint):
+    server.on("/v1/embeddings", LOADING)
+    started = time.monotonic()
+    with pytest.raises(ServerBusy):
+        endpoint.embed("m", ["a"])
+    assert time.monotonic() - started < 3
+
+
+def test_retry_after_is_honoured_and_a_long_one_is_told(server, endpoint):
+    busy = as_json({"error": "slow down"}, 429)
+    soon = Reply(busy.body, 429, {**busy.headers, "Retry-After": "0.3"})
+    late = Reply(busy.body, 429, {**busy.headers, "Retry-After": "180"})
+    server.on("/v1/embeddings", soon, as_json({"data": embedding_rows(VECTORS[:1])}))
+    started = time.monotonic()
+    endpoint.embed("m", ["a"])
+    assert 0.3 <= time.monotonic() - started < 2
+    server.on("/v1/embeddings", late)
+    started = time.monotonic()
+    with pytest.raises(ServerBusy) as caught:
+        endpoint.embed("m", ["a"])
+    assert time.monotonic() - started < 1
+    assert "180 seconds" in str(caught.value)
+
+
+def test_stream_that_falls_silent_is_cut_though_it_pings(server, endpoint):
+    def pieces():
+        yield from sse(chunk("half an"), done=False).body
+        for _ in range(40):
+            yield b": ping\n\n"
+            time.sleep(0.1)
+
+    server.on(
+        "/v1/chat/completions", Reply(pieces(), headers={"Content-Type": "text/event-stream"})
+    )
+    started = time.monotonic()
+    seen = []
+    with pytest.raises(EndpointUnreachable, match="sent nothing for 0.5 seconds"):
+        seen.extend(endpoint.stream("m", QUESTION, 5, 0.0))
+    assert time.monotonic() - started < 3
+
+
+def test_slow_stream_is_not_cut_while_it_writes(server, endpoint):
+    def pieces():
+        for word in ["one", "two", "three", "four"]:
+            yield from sse(chunk(f"{word} "), done=False).body
+            time.sleep(0.3)
+        yield from sse(chunk("", "stop")).body
+
+    server.on(
+        "/v1/chat/completions", Reply(pieces(), headers={"Content-Type": "text/event-stream"})
+    )
+    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "one two three four "
+
+
+def test_server_that_does_not_stream_is_read_whole(server, endpoint):
+    answer = {"model": "m", "choices": [{"index": 0, "finish_reason": "stop",
+              "message": {"role": "assistant", "content": "yes"}}]}  # fmt: skip
+    server.on("/v1/chat/completions", as_json(answer))
+    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "yes"
+
+
+def test_unknown_path_in_a_stream_says_what_the_server_said(server, endpoint):
+    with pytest.raises(BadResponse, match="Unexpected endpoint") as caught:
+        list(endpoint.stream("m", QUESTION, 5, 0.0))
+    assert "/v1" in caught.value.hint
+
+
+NATIVE = {"stats": {"tokens_per_second": 51.4, "time_to_first_token": 0.11, "generation_time": 0.9,
+                    "stop_reason": "eosFound"},
+          "model_info": {"arch": "phi3", "quant": "Q4_K_M", "format": "gguf", "context_length": 4096},
+          "runtime": {"name": "llama.cpp-linux", "version": "1.26.0", "supported_formats": ["gguf"]}}  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", ["native", "native-completions"])
+def test_native_surface_adds_its_statistics(server, endpoint, surface):
+    path = {"native": "/api/v0/chat/completions", "native-completions": "/api/v0/completions"}[
+        surface
+    ]
+    piece = (
+        chunk("yes")
+        if surface == "native"
+        else {"choices": [{"index": 0, "text": "yes", "finish_reason": None}]}
+    )
+    end = {**chunk(finish="stop"), **NATIVE}
+    server.on(path, sse(piece, end))
+    deltas = list(endpoint.stream("m", QUESTION, 5, 0.0, surface))
+    assert text_of(deltas) == "yes"
+    (native,) = [delta.native for delta in deltas if delta.native]
+    assert (native.tokens_per_second, native.time_to_first_token) == (51.4, 0.11)
+    assert (native.architecture, native.quantisation, native.context_tokens) == (
+        "phi3",
+        "Q4_K_M",
+        4096,
+    )
+    assert (native.runtime, native.stop_reason) == ("llama.cpp-linux 1.26.0", "eosFound")
+
+
+def test_completions_surface_writes_the_conversation_as_text(server, endpoint):
+    event = {"choices": [{"index": 0, "text": "42", "finish_reason": "stop"}], "model": "base"}
+    server.on("/v1/completions", sse(event))
+    messages = [Message("system", "Rules."), Message("user", "Question: What?")]
+    assert text_of(endpoint.stream("base", messages, 5, 0.0, "completions")) == "42"
+    assert server.requests[0].json["prompt"] == "Rules.\n\nQuestion: What?\nAnswer:"
+
+
+def test_responses_surface_is_read_to_its_end(server, endpoint):
+    server.on("/v1/responses", sse(
+        {"type": "response.created", "response": {"model": "m"}},
+        {"type": "response.reasoning_text.delta", "delta": "hm"},
+        {"type": "response.output_text.delta", "delta": "forty"},
+        {"type": "response.output_text.delta", "delta": "-two"},
+        {"type": "response.completed", "response": {
+            "model": "m", "usage": {"input_tokens": 9, "output_tokens": 3}}},
+        done=False,
+    ))  # fmt: skip
+    messages = [Message("system", "Rules."), Message("user", "What?")]
+    deltas = list(endpoint.stream("m", messages, 5, 0.0, "responses"))
+    assert text_of(deltas) == "forty-two"
+    assert deltas[-1].finish_reason == "stop"
+    assert deltas[-1].usage == Usage(9, 3)
+    sent = server.requests[0].json
+    assert (sent["instructions"], sent["input"]) == (
+        "Rules.",
+        [{"role": "user", "content": "What?"}],
+    )
+
+
+def test_failed_response_is_an_error(server, endpoint):
+    failed = {"type": "response.failed", "response": {"error": {"message": "No models loaded."}}}
+    server.on("/v1/responses", sse(failed, done=False))
+    with pytest.raises(ModelUnavailable):
+        list(endpoint.stream("m", QUESTION, 5, 0.0, "responses"))
+
+
+def test_native_embeddings_are_asked_at_their_own_path(server):
+    server.on(
+        "/api/v0/embeddings", as_json({"object": "list", "data": embedding_rows(VECTORS[:1])})
+    )
+    endpoint = Endpoint(server.url, "k", native_embeddings=True)
+    assert endpoint.embed("m", ["a"]).shape == (1, 2)
+    endpoint.close()
+
+
+def test_native_post_returns_its_answer_or_raises(server, endpoint):
+    server.on(
+        "/api/v1/models/load", as_json({"status": "loaded"}), as_json({"error": "No models loaded"})
+    )
+    assert endpoint.post("/api/v1/models/load", {"model": "m"}) == {"status": "loaded"}
+    with pytest.raises(ModelUnavailable):
+        endpoint.post("/api/v1/models/load", {"model": "m"})
