@@ -34,7 +34,7 @@ HOMES = {
         "rag.models.endpoint", "rag.models.embedded.wire", "rag.models.embedded.weights",
     },
     # Requests are read where they are answered, answers where they are checked.
-    "orjson": {"rag.models.endpoint", "rag.models.decode", "rag.models.embedded.wire"},
+    X,
     # Text in one module, moving bars in the other, loaded only when something moves.
     "rich": {"rag.cli.console", "rag.cli.progress"},
 }  # fmt: skip

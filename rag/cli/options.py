@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ingest.base.errors import SettingsError
 from rag.cli.console import Terminal
-from rag.models.errors import EndpointUnreachable
+from rag.models.base.errors import EndpointUnreachable
 from rag.settings import EMBEDDED, Settings
 
 Result = TypeVar("Result")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from rag.models.base.errors import ModelUnavailable
 from rag.models.discover import ModelInfo, Offer
-from rag.models.errors import ModelUnavailable
 from rag.models.families import canonical_name, looks_like_embedding
-from rag.models.faults import LOAD_MODEL
+from rag.models.wire.faults import LOAD_MODEL
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from rag.models.errors import BadResponse, EndpointError
-from rag.models.faults import MISSING_V1, classify, error_text
+from rag.models.base.errors import BadResponse, EndpointError
+from rag.models.wire.faults import MISSING_V1, classify, error_text
 
 Kind = Literal["embedding", "chat", "unknown"]
 

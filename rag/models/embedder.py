@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.tokens import estimate_tokens
-from rag.models.decode import Vectors
 from rag.models.discover import ModelInfo
 from rag.models.endpoint import Endpoint
 from rag.models.families import UNKNOWN, Family, canonical_name, family_of
+from rag.models.wire.decode import Vectors
 
 # [CLS] and [SEP], or their like.
 SPECIAL_TOKENS = 2

@@ -15,12 +15,12 @@ import httpx2
 import openai
 import orjson
 
-from rag.models.decode import Vectors, read_embeddings
-from rag.models.errors import BadResponse, EndpointError, EndpointUnreachable, ServerBusy
-from rag.models.faults import MISSING_V1, classify, error_text
-from rag.models.messages import Delta, Message
-from rag.models.surfaces import SURFACES, Request, SurfaceName, failure_in
-from rag.models.watchdog import Watchdog
+from rag.models.base.errors import BadResponse, EndpointError, EndpointUnreachable, ServerBusy
+from rag.models.base.messages import Delta, Message
+from rag.models.wire.decode import Vectors, read_embeddings
+from rag.models.wire.faults import MISSING_V1, classify, error_text
+from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, failure_in
+from rag.models.wire.watchdog import Watchdog
 
 _SENT_HEADERS = frozenset(
     ("host", "accept", "accept-encoding", "connection", "content-type", "content-length",

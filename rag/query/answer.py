@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ingest.base.documents import Chunk
-from rag.models.errors import BadResponse
-from rag.models.messages import Delta, NativeReport, Usage
-from rag.models.passages import NOT_IN_DOCUMENTS
+from rag.models.base.errors import BadResponse
+from rag.models.base.messages import Delta, NativeReport, Usage
+from rag.models.base.passages import NOT_IN_DOCUMENTS
 from rag.query.cite import Citation, cite
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt

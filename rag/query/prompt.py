@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ingest.base.documents import HEADING_SEPARATOR, Chunk
-from rag.models.errors import ContextOverflow
-from rag.models.messages import Message
-from rag.models.passages import NOT_IN_DOCUMENTS, Passage, render_passages
+from rag.models.base.errors import ContextOverflow
+from rag.models.base.messages import Message
+from rag.models.base.passages import NOT_IN_DOCUMENTS, Passage, render_passages
 from rag.query.fuse import Hit
 
 SYSTEM = f"""\

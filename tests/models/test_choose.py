@@ -1,8 +1,13 @@
 import pytest
 
+from rag.models.base.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    EndpointError,
+    ModelUnavailable,
+)
 from rag.models.choose import choose_chat, choose_embedding
 from rag.models.discover import ModelInfo, Offer, list_models
-from rag.models.errors import AuthenticationFailed, BadResponse, EndpointError, ModelUnavailable
 
 UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
 NATIVE_V1 = {

@@ -1,5 +1,5 @@
+from rag.models.base.errors import EndpointUnreachable
 from rag.models.discover import KNOWN_SERVERS, ModelInfo, find_servers, list_models
-from rag.models.errors import EndpointUnreachable
 
 UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
 

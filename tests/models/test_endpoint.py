@@ -9,8 +9,7 @@ import pytest
 from fault_server import FaultServer, Reply, as_json, chunk, embedding_rows, sse
 
 from ingest.base.errors import PipelineError
-from rag.models.endpoint import Endpoint, Timeouts
-from rag.models.errors import (
+from rag.models.base.errors import (
     AuthenticationFailed,
     BadResponse,
     ContextOverflow,
@@ -20,7 +19,8 @@ from rag.models.errors import (
     RequestRefused,
     ServerBusy,
 )
-from rag.models.messages import Message, Usage
+from rag.models.base.messages import Message, Usage
+from rag.models.endpoint import Endpoint, Timeouts
 
 VECTORS = [[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]]
 UNIT = [[0.6, 0.8], [0.0, 1.0], [1.0, 0.0]]

@@ -2,10 +2,10 @@
 
 import pytest
 
+from rag.models.base.passages import NOT_IN_DOCUMENTS, Passage
 from rag.models.embedded.encoder import Encoder
 from rag.models.embedded.extractive import answer, find_terms
 from rag.models.embedded.weights import model_folder
-from rag.models.passages import NOT_IN_DOCUMENTS, Passage
 
 LEAVE = """\
 # Leave

@@ -1,7 +1,7 @@
 import pytest
 
-from rag.models.errors import ContextOverflow, ModelUnavailable, ServerBusy
-from rag.models.faults import classify, error_text
+from rag.models.base.errors import ContextOverflow, ModelUnavailable, ServerBusy
+from rag.models.wire.faults import classify, error_text
 
 HOST = "127.0.0.1:1234"
 

@@ -7,7 +7,7 @@ from fault_server import FaultServer, Reply, as_json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.models.errors import (
+from rag.models.base.errors import (
     AuthenticationFailed,
     BadResponse,
     ContextOverflow,
@@ -15,10 +15,10 @@ from rag.models.errors import (
     ModelUnavailable,
     RequestRefused,
 )
-from rag.models.faults import classify, error_text
-from rag.models.messages import Message
-from rag.models.structured import Reply as Answer
-from rag.models.structured import ask_for_json
+from rag.models.base.messages import Message
+from rag.models.chat.structured import Reply as Answer
+from rag.models.chat.structured import ask_for_json
+from rag.models.wire.faults import classify, error_text
 
 SCHEMA = {
     "type": "object",

@@ -5,9 +5,9 @@ from fault_server import FaultServer, chunk, sse
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rag.models.base.messages import Delta, Message, Usage
+from rag.models.chat.thinking import begins_inside_thought, separate_thinking, split_thinking
 from rag.models.endpoint import Endpoint
-from rag.models.messages import Delta, Message, Usage
-from rag.models.thinking import begins_inside_thought, separate_thinking, split_thinking
 
 PAIRS = {
     "<think>": "</think>",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.models.base.errors import ModelUnavailable
 from rag.models.embedded.weights import (
     Sources,
     WeightFile,
@@ -21,7 +22,6 @@ from rag.models.embedded.weights import (
     model_folder,
     pull_weights,
 )
-from rag.models.errors import ModelUnavailable
 
 CONTENT = {"model.safetensors": b"weights" * 5000, "tokenizer.json": b'{"a": 1}'}
 FILES = tuple(

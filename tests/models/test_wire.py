@@ -12,11 +12,11 @@ import numpy
 import openai
 import pytest
 
+from rag.models.base.errors import EndpointUnreachable
+from rag.models.base.passages import NOT_IN_DOCUMENTS, Passage, render_passages
 from rag.models.embedded.loopback import MAX_BODY_BYTES, serve_beside
 from rag.models.embedded.reply import Reply
 from rag.models.embedded.wire import EmbeddedServer, InProcessTransport
-from rag.models.errors import EndpointUnreachable
-from rag.models.passages import NOT_IN_DOCUMENTS, Passage, render_passages
 
 PASSAGES = [
     Passage(1, "pump.pdf p. 3", "The pump is serviced every 500 hours. Seals are original parts."),

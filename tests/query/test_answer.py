@@ -1,8 +1,8 @@
 import pytest
 
 from ingest.base.documents import Chunk
-from rag.models.errors import BadResponse
-from rag.models.messages import Delta, Usage
+from rag.models.base.errors import BadResponse
+from rag.models.base.messages import Delta, Usage
 from rag.query.answer import REFUSAL, refuse, write_answer
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt

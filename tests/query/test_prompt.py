@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.base.documents import Chunk
-from rag.models.errors import ContextOverflow
-from rag.models.passages import read_passages
+from rag.models.base.errors import ContextOverflow
+from rag.models.base.passages import read_passages
 from rag.query.fuse import Hit
 from rag.query.prompt import build_prompt, label
 

@@ -10,18 +10,18 @@ import openai
 import pytest
 from tokenizers import Tokenizer
 
-from rag.models.choose import choose_chat, choose_embedding
-from rag.models.discover import list_models
-from rag.models.embedded.encoder import Encoder
-from rag.models.embedded.weights import model_folder
-from rag.models.endpoint import Endpoint, Timeouts
-from rag.models.errors import (
+from rag.models.base.errors import (
     AuthenticationFailed,
     ContextOverflow,
     EndpointUnreachable,
     ModelUnavailable,
 )
-from rag.models.messages import Message
+from rag.models.base.messages import Message
+from rag.models.choose import choose_chat, choose_embedding
+from rag.models.discover import list_models
+from rag.models.embedded.encoder import Encoder
+from rag.models.embedded.weights import model_folder
+from rag.models.endpoint import Endpoint, Timeouts
 
 HANDBOOK = Path(__file__).parents[2] / "data" / "documents" / "handbook"
 EMBEDDING_MODEL, CHAT_MODEL, KEY = "all-MiniLM-L6-v2", "tiny-random-chat", "a-real-key"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rag.cli.main import main
-from rag.models.errors import ContextOverflow, EndpointUnreachable
+from rag.models.base.errors import ContextOverflow, EndpointUnreachable
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 

@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.models.base.passages import NOT_IN_DOCUMENTS
 from rag.models.embedded.units import split_units
-from rag.models.passages import NOT_IN_DOCUMENTS
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
+    from rag.models.base.passages import Passage
     from rag.models.embedded.units import Unit
-    from rag.models.passages import Passage
 
 THRESHOLD = 0.33
 RANK_WEIGHT = 0.04

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from rag.models.base.errors import EndpointUnreachable
 from rag.models.embedded.reply import Handler, Reply, reply_error
-from rag.models.errors import EndpointUnreachable
 
 ADDRESS = "127.0.0.1"
 MAX_BODY_BYTES = 32 << 20

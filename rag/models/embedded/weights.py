@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import httpx2
 
-from rag.models.errors import ModelUnavailable
+from rag.models.base.errors import ModelUnavailable
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 """Called with a label, the bytes done and the bytes in total."""

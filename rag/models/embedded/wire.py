@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import httpx2
 
+from rag.models.base.errors import ModelUnavailable
+from rag.models.base.passages import read_passages
 from rag.models.embedded.loopback import serve
 from rag.models.embedded.reply import Handler, Reply, reply_error, reply_json
 from rag.models.embedded.weights import are_weights_present, model_folder
-from rag.models.errors import ModelUnavailable
-from rag.models.passages import read_passages
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from rag.models.errors import (
+from rag.models.base.errors import (
     AuthenticationFailed,
     BadResponse,
     ContextOverflow,

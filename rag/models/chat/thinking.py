@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from rag.models.messages import Delta
+from rag.models.base.messages import Delta
 
 # Opening and closing tags, as the chat templates of these models have them.
 _PAIRS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rag.models.messages import Delta, Message, NativeReport, Usage
+from rag.models.base.messages import Delta, Message, NativeReport, Usage
 
 Record: TypeAlias = Mapping[str, object]
 SurfaceName = Literal["chat", "completions", "responses", "native", "native-completions"]

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, Protocol
 
-from rag.models.errors import BadResponse, EndpointError, RequestRefused
-from rag.models.messages import Message
-from rag.models.thinking import split_thinking
+from rag.models.base.errors import BadResponse, EndpointError, RequestRefused
+from rag.models.base.messages import Message
+from rag.models.chat.thinking import split_thinking
 
 
 @dataclass(frozen=True, slots=True)

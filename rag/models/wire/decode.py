@@ -9,8 +9,8 @@ import numpy
 import orjson
 from numpy.typing import NDArray
 
-from rag.models.errors import BadResponse
-from rag.models.faults import MISSING_V1, classify, error_text
+from rag.models.base.errors import BadResponse
+from rag.models.wire.faults import MISSING_V1, classify, error_text
 
 Vectors = NDArray[numpy.float32]
 

@@ -1,0 +1,1 @@
+"""What every part of the model side speaks: errors, messages, the form of passages."""

@@ -1,0 +1,1 @@
+"""What comes back from chat models, made usable: thinking apart, JSON checked."""
