@@ -183,6 +183,7 @@ class Pipeline:
             settings.connect_timeout_seconds,
             settings.response_timeout_seconds,
             settings.idle_timeout_seconds,
+            load=settings.load_timeout_seconds,
         )
         if url == EMBEDDED:
             from rag.models.embedded.wire import InProcessTransport

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
+from dotenv import dotenv_values
 from platformdirs import user_cache_dir
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     NonNegativeInt,
@@ -36,19 +38,26 @@ def normalise_endpoint(value: str) -> str:
     first tries IPv6 and costs up to two seconds per connection on Windows.
     """
     text = value.strip()
-    if text == EMBEDDED:
-        return text
+    if text.lower() == EMBEDDED:
+        return EMBEDDED
     parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", parts.hostname or ""):
         raise ValueError(f"give '{EMBEDDED}' or an http(s) URL such as http://127.0.0.1:1234/v1")
     if parts.username or parts.query or parts.fragment:
         raise ValueError("leave user, password, query and fragment out of the URL")
-    host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname
+    name = parts.hostname or ""
+    host = "127.0.0.1" if name == "localhost" else name
     host = f"[{host}]" if ":" in host else host
     netloc = f"{host}:{parts.port}" if parts.port else host
     path = parts.path.rstrip("/")
     path = path if path.endswith("/v1") else f"{path}/v1"
     return urlunsplit((parts.scheme, netloc, path, "", ""))
+
+
+def _check_key(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError("a key has letters, digits and signs only, no blanks or line ends")
+    return value
 
 
 Endpoint = Annotated[str, BeforeValidator(normalise_endpoint)]
@@ -78,7 +87,7 @@ class Settings(BaseSettings):
     chat_endpoint: Endpoint | None = Field(
         None, description="Another server for chat only; empty: the same as RAG_ENDPOINT."
     )
-    api_key: SecretStr = Field(
+    api_key: Annotated[SecretStr, AfterValidator(_check_key)] = Field(
         SecretStr("lm-studio"), description="Key sent to the server; local servers take any."
     )
     embedding_model: str | None = Field(
@@ -145,6 +154,9 @@ class Settings(BaseSettings):
     response_timeout_seconds: PositiveFloat = Field(
         600.0, description="Longest wait for a first byte; loading a model takes minutes."
     )
+    load_timeout_seconds: PositiveFloat = Field(
+        300.0, description="Longest wait for a server that loads a model or is busy."
+    )
     idle_timeout_seconds: PositiveFloat = Field(
         60.0, description="Longest silence in the middle of an answer."
     )
@@ -202,11 +214,10 @@ def is_loopback(url: str) -> bool:
 
 
 def unknown_variables() -> list[str]:
-    """Return RAG_ variables of the environment that name no setting: spelling mistakes."""
+    """Return RAG_ names of environment and `.env` that are no setting: spelling mistakes."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    return sorted(
-        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
-    )
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    return sorted(name for name in given - known if name.startswith(PREFIX))
 
 
 def _explain(error: ValidationError) -> SettingsError:

@@ -27,6 +27,7 @@ HOMES = {
     "tiktoken_ext": {"ingest.tokens"},
     "filelock": {"rag.index.base.lock"},
     "platformdirs": {"rag.settings"},
+    "dotenv": {"rag.settings"},
     "pydantic": {"rag.settings"},
     "pydantic_settings": {"rag.settings"},
     # The client of openai: given to it, offered to it in process, and used for one download.
@@ -34,7 +35,7 @@ HOMES = {
         "rag.models.endpoint", "rag.models.embedded.wire", "rag.models.embedded.weights",
     },
     # Requests are read where they are answered, answers where they are checked.
-    X,
+    "orjson": {"rag.models.endpoint", "rag.models.wire.decode", "rag.models.embedded.wire"},
     # Text in one module, moving bars in the other, loaded only when something moves.
     "rich": {"rag.cli.console", "rag.cli.progress"},
 }  # fmt: skip

@@ -26,12 +26,12 @@ QUESTIONS = (
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Index the samples into an index of their own and answer questions about them."""
-    given = {} if options.endpoint else {"endpoint": EMBEDDED}
+    options.endpoint = options.endpoint or EMBEDDED
     if options.index_dir:
-        return _show(load_settings(options, **given), options.question, terminal)
+        return _show(load_settings(options), options.question, terminal)
     # Windows does not delete what the search still holds open.
     with TemporaryDirectory(prefix="rag-demo-", ignore_cleanup_errors=True) as folder:
-        settings = load_settings(options, index_dir=folder, **given)
+        settings = load_settings(options, index_dir=folder)
         return _show(settings, options.question, terminal)
 
 

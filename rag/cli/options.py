@@ -22,7 +22,21 @@ def load_settings(options: argparse.Namespace, **overrides: object) -> Settings:
         for name in Settings.model_fields
         if (value := getattr(options, name, None)) is not None
     }
-    return Settings.load({**given, **_named(options.set), **overrides})
+    settings = Settings.load({**given, **_named(options.set), **overrides})
+    return all_embedded(settings) if given.get("endpoint") == EMBEDDED else settings
+
+
+def all_embedded(settings: Settings) -> Settings:
+    """Return settings under which no server is used, whatever the environment names."""
+    return settings.model_copy(
+        update={
+            "endpoint": EMBEDDED,
+            "embedding_endpoint": None,
+            "chat_endpoint": None,
+            "embedding_model": None,
+            "chat_model": None,
+        }
+    )
 
 
 def _named(pairs: list[str]) -> dict[str, object]:
@@ -44,13 +58,11 @@ def with_server(
     except EndpointUnreachable as error:
         if EMBEDDED in (settings.embeddings_at, settings.chat_at) or not terminal.is_interactive:
             raise
-        terminal.fail(error)
-        if not terminal.confirm("Use the embedded model instead (91 MB, downloaded once)?"):
+        if not terminal.confirm(
+            f"{error.message}. Use the embedded model instead (91 MB, downloaded once)?"
+        ):
             raise
-    embedded = settings.model_copy(
-        update={"endpoint": EMBEDDED, "embedding_endpoint": None, "chat_endpoint": None}
-    )
-    return action(prepared(embedded, terminal))
+    return action(prepared(all_embedded(settings), terminal))
 
 
 def prepared(settings: Settings, terminal: Terminal) -> Settings:

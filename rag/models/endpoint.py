@@ -97,7 +97,7 @@ class Endpoint:
         answer 200 to paths they do not have, so callers must check the shape.
         """
         with self._translated():
-            response = self._http.get(self._root + path, timeout=httpx2.Timeout(30.0, connect=3.0))
+            response = self._http.get(self._root + path)
         try:
             body: object = orjson.loads(response.content)
         except orjson.JSONDecodeError:
@@ -145,7 +145,7 @@ class Endpoint:
     def _embed_once(self, model: str, texts: Sequence[str]) -> Vectors:
         body = {
             "model": model,
-            "input": [text.encode("utf-8", "replace").decode("utf-8") for text in texts],
+            "input": [_without_surrogates(text) for text in texts],
             "encoding_format": "base64",
         }
         # The typed result builds every float as a checked object: 20 times the time.
@@ -170,7 +170,8 @@ class Endpoint:
         for one that falls silent.
         """
         asked = SURFACES[surface]
-        body = asked.body(Request(model, messages, max_tokens, temperature))
+        clean = [Message(m.role, _without_surrogates(m.content)) for m in messages]
+        body = asked.body(Request(model, clean, max_tokens, temperature))
         finish, seen = None, False
         for event in self._patiently(lambda: _begin(self._events(asked.path, body))):
             if failure := failure_in(event):
@@ -229,6 +230,10 @@ class Endpoint:
                 meant.ask_to_wait(_read_retry_after(error.response))
             raise meant from error
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+            if isinstance(error, httpx2.ConnectTimeout) or isinstance(
+                error.__cause__, httpx2.ConnectTimeout
+            ):
+                raise self._nobody_there() from error
             raise EndpointUnreachable(
                 f"{self.host} did not answer in time",
                 "wait for the model to load, or raise RAG_RESPONSE_TIMEOUT_SECONDS",
@@ -248,16 +253,24 @@ class Endpoint:
                 MISSING_V1,
             ) from error
 
+    def _nobody_there(self) -> EndpointUnreachable:
+        return EndpointUnreachable(
+            f"no server at {self.url}",
+            "start it (LM Studio: lms server start), set RAG_ENDPOINT, or add --embedded",
+        )
+
     def _connection_error(self, error: Exception) -> EndpointUnreachable:
         cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
         if isinstance(cause, httpx2.ConnectError):
-            return EndpointUnreachable(
-                f"no server at {self.url}",
-                "start it (LM Studio: lms server start), set RAG_ENDPOINT, or add --embedded",
-            )
+            return self._nobody_there()
         return EndpointUnreachable(
             f"the connection to {self.host} broke: {cause or error}", "try again", retryable=True
         )
+
+
+def _without_surrogates(text: str) -> str:
+    """Return the text as UTF-8 can carry it: half of a surrogate pair becomes `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _begin(events: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:

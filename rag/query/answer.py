@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from ingest.base.documents import Chunk
 from rag.models.base.errors import BadResponse
 from rag.models.base.messages import Delta, NativeReport, Usage
 from rag.models.base.passages import NOT_IN_DOCUMENTS
+from rag.models.chat.thinking import split_thinking
 from rag.query.cite import Citation, cite
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt
@@ -71,9 +73,10 @@ def write_answer(
     for delta in stream:
         draft.add(delta)
     ended = time.perf_counter()
-    draft.raise_if_empty(model)
-    text, abstained = _read_refusal(draft.text.strip())
-    text, citations = (text, ()) if abstained else cite(text, prompt.context, page_at)
+    thought, text = split_thinking(draft.text)
+    _raise_if_empty(text, model, has_thought=draft.reasoned or bool(thought.strip()))
+    abstained = _is_refusal(text)
+    text, citations = (REFUSAL, ()) if abstained else cite(text.strip(), prompt.context, page_at)
     first = (draft.first_text_at or ended) - started
     return Answer(
         question=question,
@@ -135,27 +138,29 @@ class _Draft:
             self._show()
 
     def _show(self) -> None:
-        begun = _without_decoration(self.text)[: len(NOT_IN_DOCUMENTS)]
+        begun = _without_decoration(self.text)[: len(NOT_IN_DOCUMENTS)].upper()
         may_refuse = NOT_IN_DOCUMENTS.startswith(begun)
         if not may_refuse and len(self.text) > self._shown:
             self._on_text(self.text[self._shown :])
             self._shown = len(self.text)
 
-    def raise_if_empty(self, model: str) -> None:
-        if self.text.strip():
-            return
-        if self.reasoned:
-            raise BadResponse(
-                f"{model} spent all its tokens on thinking and wrote no answer",
-                "raise RAG_ANSWER_TOKENS, or switch thinking off for the model",
-            )
-        raise BadResponse(f"{model} wrote an empty answer", "ask again, or load another chat model")
+
+def _raise_if_empty(text: str, model: str, *, has_thought: bool) -> None:
+    if text.strip():
+        return
+    if has_thought:
+        raise BadResponse(
+            f"{model} spent all its tokens on thinking and wrote no answer",
+            "raise RAG_ANSWER_TOKENS, or switch thinking off for the model",
+        )
+    raise BadResponse(f"{model} wrote an empty answer", "ask again, or load another chat model")
 
 
-def _read_refusal(text: str) -> tuple[str, bool]:
-    if _without_decoration(text).startswith(NOT_IN_DOCUMENTS):
-        return REFUSAL, True
-    return text.replace(NOT_IN_DOCUMENTS, "").strip(), False
+def _is_refusal(text: str) -> bool:
+    """Tell a refusal from an answer: the agreed word first, or anywhere if nothing is cited."""
+    upper = text.upper()
+    begins = _without_decoration(upper).startswith(NOT_IN_DOCUMENTS)
+    return begins or (NOT_IN_DOCUMENTS in upper and not re.search(r"\[\d+\]", text))
 
 
 def _without_decoration(text: str) -> str:

@@ -11,8 +11,14 @@ from ingest.base.documents import Chunk
 from ingest.sentences import sentence_spans
 from rag.query.fuse import Hit
 
-_MARK = re.compile(r"[\[【]\s*\d+(?:\s*[,;]\s*\d+)*\s*[\]】]")
-_LEADING_MARKS = re.compile(r"(?:\[\d+\])+\s*")
+_MARK = re.compile(
+    r"[\[【]\s*\^?(?:passages?|sources?|quellen?|nr\.?|no\.?)?\s*"
+    r"\d+(?:\s*(?:[,;–-]|and|und)\s*\d+)*\s*[\]】]",
+    re.IGNORECASE,
+)
+_MARKS = re.compile(r"(?:\[\d+\][ \t]*)+")
+_QUOTED = re.compile(r'["“„«](.+)["”“»][.。]?', re.DOTALL)
+_HEADING = re.compile(r"#{1,6}\s")
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -70,39 +76,45 @@ def cite(
 
 
 def _normalise(mark: str, most: int) -> str:
-    numbers = dict.fromkeys(int(digits) for digits in re.findall(r"\d+", mark))
+    """Return a mark as [1][2]; ranges are written out, what points nowhere is left out."""
+    numbers: dict[int, None] = {}
+    for first, last in re.findall(r"(\d+)(?:\s*[–-]\s*(\d+))?", mark):
+        numbers.update(dict.fromkeys(range(int(first), min(int(last or first), most) + 1)))
     return "".join(f"[{number}]" for number in numbers if 1 <= number <= most)
 
 
 def _statements(text: str) -> list[tuple[str, list[int]]]:
-    """Return the sentences with the numbers of the marks in or right after each."""
+    """Return what each run of marks stands behind, with its numbers.
+
+    That is the last sentence before the marks, or all of it where it is one quotation.
+    """
     statements: list[tuple[str, list[int]]] = []
-    for start, end in sentence_spans(text):
-        sentence = text[start:end]
-        leading = _LEADING_MARKS.match(sentence)
-        # "A fact. [1] Another." - the mark belongs to what stands before it.
-        if leading and statements and not statements[-1][1]:
-            statements[-1][1].extend(_numbers(leading[0]))
-            sentence = sentence[leading.end() :]
-        words = re.sub(r"(\[\d+\])+", " ", sentence).strip()
-        if _WORD.search(words) or not statements:
-            statements.append((words, _numbers(sentence)))
+    start = 0
+    for marks in _MARKS.finditer(text):
+        before = text[start : marks.start()].strip().lstrip(".,;:!?。 \n")
+        start = marks.end()
+        numbers = [int(digits) for digits in re.findall(r"\d+", marks[0])]
+        if _WORD.search(before):
+            spans = sentence_spans(before)
+            last = before if _QUOTED.fullmatch(before) else before[spans[-1][0] : spans[-1][1]]
+            statements.append((last, numbers))
+        elif statements:
+            statements[-1][1].extend(numbers)
         else:
-            statements[-1][1].extend(_numbers(sentence))
+            statements.append((before, numbers))
     return statements
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\[(\d+)\]", text)]
 
 
 def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:
     """Return start and end of the words quoted, else of the passage's nearest sentence."""
     exact = _find_exact(statement, passage)
     if exact:
-        return (*exact, True)
+        # A full stop that stands behind the mark in the answer belongs to the quote.
+        end = exact[1] + bool(re.match(r"[.!?。！？]", passage[exact[1] :]))
+        return exact[0], end, True
     wanted = terms(statement)
-    spans = sentence_spans(passage) or [(0, len(passage))]
+    everything = sentence_spans(passage) or [(0, len(passage))]
+    spans = [(a, b) for a, b in everything if not _HEADING.match(passage, a)] or everything
     shares = [len(wanted & terms(passage[a:b])) / (len(wanted) or 1) for a, b in spans]
     best = max(range(len(spans)), key=lambda i: (shares[i], -i))
     numbers = set(_NUMBER.findall(statement))
@@ -113,7 +125,7 @@ def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:
 
 def _find_exact(statement: str, passage: str) -> tuple[int, int] | None:
     """Find the quoted part of a statement in the passage, blind to how white space is written."""
-    quoted = re.fullmatch(r'["“„«](.+)["”“»][.。]?', statement, re.DOTALL)
+    quoted = _QUOTED.fullmatch(statement)
     words = (quoted[1] if quoted else statement).split()
     if not words or (not quoted and len(words) < 4):
         return None

@@ -39,6 +39,7 @@ def test_answer_is_shown_as_it_comes_and_cited_at_the_end():
         ["NOT", "_IN_", "DOCUMENTS", "."],
         ["\n NOT_IN_DOCUMENTS", " because the passages [1] say nothing."],
         ['"NOT_IN_DOCUMENTS"'],
+        ["not_in_documents"],
     ],
 )
 def test_refusal_is_not_shown_and_cites_nothing(pieces):
@@ -47,6 +48,17 @@ def test_refusal_is_not_shown_and_cites_nothing(pieces):
     assert (answer.text, answer.abstained, answer.citations) == (REFUSAL, True, ())
     assert answer.context == (HIT,)
     assert "NOT_IN" not in "".join(shown)
+
+
+def test_late_refusal_without_a_source_is_one():
+    answer = write(*words("Sorry, that is NOT_IN_DOCUMENTS."))
+    assert (answer.text, answer.abstained) == (REFUSAL, True)
+
+
+def test_thinking_is_neither_quoted_nor_cited():
+    answer = write(*words("<think>Is it [1]? NOT_IN_DOCUMENTS?</think>", "It starts at noon [1]."))
+    assert answer.text == "It starts at noon [1]."
+    assert not answer.abstained
 
 
 def test_text_that_only_begins_like_a_refusal_is_shown_whole():

@@ -64,6 +64,10 @@ def test_statement_its_quote_does_not_hold_is_not_verified(statement):
         ("27 days.[1] 0.34 euro.[2]", [1, 2]),
         ("27 days【1】.", [1]),
         ("27 days [1] [7].", [1]),
+        ("27 days [1-2].", [1, 2]),
+        ("27 days [^1].", [1]),
+        ("27 days [Passage 1].", [1]),
+        ("27 days [Quelle 1 und 2].", [1, 2]),
         ("Nothing cited.", []),
     ],
 )
@@ -80,6 +84,19 @@ def test_invented_numbers_are_removed_from_the_text():
     text, found = cite("27 days [1][9]. More [12].", CONTEXT, page_at)
     assert text == "27 days [1]. More."
     assert len(found) == 1
+
+
+def test_quotes_without_full_stops_are_each_found():
+    context = (hit(1, "| BP-24 | Spare pack | 410 |\n| BP-48 | Double pack | 790 |"),)
+    _, found = cite('"| BP-48 | Double pack | 790 |" [1] "| BP-24 | Spare pack | 410 |" [1]', context, page_at)
+    assert [(c.quote, c.verified) for c in found] == [
+        ("| BP-24 | Spare pack | 410 |", True), ("| BP-48 | Double pack | 790 |", True)]  # fmt: skip
+
+
+def test_heading_is_no_quote():
+    context = (hit(1, "## Leave carry-over\n\nFive days may be carried over."),)
+    _, (found,) = cite("Leave carry-over is unlimited [1].", context, page_at)
+    assert not found.quote.startswith("#")
 
 
 def test_chinese_statement_finds_its_sentence():
