@@ -22,13 +22,18 @@ from ingest.structure import (
     short_forms,
 )
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 MIN_LIMIT = 16
 
 Count: TypeAlias = Callable[[Sequence[str]], list[int]]
 
 _COUNT_AT_ONCE = 256
-_CERTAINLY_LONG = 8  # Text with this many characters per token of room is cut uncounted.
+# A token stands for at most so many characters here, whatever the counter says: WordPiece takes
+# any unbroken run of more than 100 characters (Thai, a row of digits) for one unknown token, and
+# nothing would bound a chunk of such text.  What has more characters per token of room is
+# therefore cut uncounted.  Prose has 4 to 5, so nothing else changes.
+_MOST_CHARACTERS = 8
+_MOST_WITH_BLANKS = 32  # Per token of the limit; runs of blanks count for nothing otherwise.
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,11 @@ def chunk_document(document: Document, limit: int, count: Count, recipe: str) ->
     """Cut a document into chunks of at most `limit` tokens, in reading order.
 
     `count` returns the tokens of each text it is given; it is asked about what will be
-    embedded, heading path and text.  A heading starts a new chunk; inside, cuts fall between
-    paragraphs, else items and rows, else sentences, else lines, else words, else characters.
-    Chunks do not overlap, and every character that is not blank is in one.  Raises
-    SettingsError when the limit is too small to hold anything.
+    embedded, heading path and text.  Eight characters of that are one token at least.  A
+    heading starts a new chunk; inside, cuts fall between paragraphs, else items and rows, else
+    sentences, else lines, else words, else characters.  Chunks do not overlap, and every
+    character that is not blank is in one.  Raises SettingsError when the limit is too small to
+    hold anything.
     """
     if limit < MIN_LIMIT:
         raise _too_small(limit)
@@ -107,7 +113,8 @@ class _Chunker:
         counts: list[int] = []
         rest = iter(texts)
         while batch := [" ".join(text.split()) for text in islice(rest, _COUNT_AT_ONCE)]:
-            counts.extend(max(1, tokens) for tokens in self.count(batch))
+            counted = zip(batch, self.count(batch), strict=True)
+            counts.extend(max(1, n, ceil(len(text) / _MOST_CHARACTERS)) for text, n in counted)
         return counts
 
     def _choose_headers(self) -> None:
@@ -168,7 +175,7 @@ class _Chunker:
     def _may_fit(self, piece: _Piece, level: int) -> bool:
         if piece.tokens or piece.over:
             return False
-        return level >= LEVELS or piece.end - piece.start <= _CERTAINLY_LONG * self._room(piece)
+        return level >= LEVELS or piece.end - piece.start <= _MOST_CHARACTERS * self._room(piece)
 
     def _fill(self, pieces: Iterable[_Piece]) -> Iterator[_Draft]:
         """Put consecutive pieces of a section together as long as their sum fits."""
@@ -178,7 +185,7 @@ class _Chunker:
                 continue
             if held and held.section == piece.section:
                 total = held.tokens + piece.tokens
-                if total <= self._room(piece):
+                if total <= self._room(piece) and self._is_near(held.start, piece.end):
                     held = _Piece(piece.section, held.start, piece.end, total)
                     continue
             if held:
@@ -186,6 +193,9 @@ class _Chunker:
             held = piece
         if held:
             yield self._draft(held.section, held.start, held.end)
+
+    def _is_near(self, start: int, end: int) -> bool:
+        return end - start <= _MOST_WITH_BLANKS * self.limit
 
     def _draft(self, section: int, start: int, end: int, path: HeadingPath | None = None) -> _Draft:
         """Make a draft of a span without the blanks at its ends."""
@@ -254,6 +264,8 @@ class _Chunker:
     def _belong(self, group: list[_Draft], draft: _Draft, total: int, parts: Counter[int]) -> bool:
         """Say whether a draft ends the group's section, or continues its few words above it."""
         first, tiny = group[0], self.limit // 8
+        if not self._is_near(first.start, draft.end):
+            return False
         if group[-1].section == draft.section:
             return self._own_tokens(draft) < tiny and total <= self.limit
         if parts[first.section] != 1:
@@ -277,5 +289,5 @@ def _leads_to(path: HeadingPath, deeper: HeadingPath) -> bool:
 def _too_small(limit: int) -> SettingsError:
     return SettingsError(
         f"a limit of {limit} tokens is too small to cut text to",
-        f"use at least {MIN_LIMIT} tokens a chunk",
+        f"{MIN_LIMIT} is the least: raise RAG_CHUNK_TOKENS, or use a model that takes more",
     )

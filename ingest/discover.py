@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.base.documents import Failure, Known, Move, Plan, Source
 from ingest.base.errors import FolderError, ParseError
-from ingest.parse.files import MAX_FILE_BYTES
+from ingest.parse.files import MAX_FILE_BYTES, explain_size
 from ingest.parse.media import is_unsupported, media_type_of
 
 MAX_DEPTH = 64
@@ -34,12 +34,17 @@ class _Scan:
     folders: list[tuple[Path, str, int]] = field(default_factory=list)
 
 
+def check_folder(root: Path) -> None:
+    """Raise FolderError unless `root` is a folder or a file; nothing is listed or opened."""
+    _split_root(root)
+
+
 def scan(root: Path, max_file_bytes: int = MAX_FILE_BYTES) -> tuple[list[Source], list[Failure]]:
     """List the files below a folder, or the one file that `root` is, sorted by id.
 
     Links are not followed; hidden files, tool folders and indexes of ours are passed over in
-    silence, everything else that is not read is reported.  Raises FolderError when there is
-    nothing to read.
+    silence, everything else that is not read is reported.  Raises FolderError when `root` is
+    missing, cannot be read or is an index; a folder without files is no error.
     """
     base, only = _split_root(root)
     found = _Scan(os.path.realpath(base), max_file_bytes)
@@ -48,8 +53,6 @@ def scan(root: Path, max_file_bytes: int = MAX_FILE_BYTES) -> tuple[list[Source]
         _visit(found, Path(found.root) / only, only, "", 0)
     while found.folders and not only:
         _scan_folder(found, *found.folders.pop())
-    if not found.sources:
-        raise _nothing_to_read(root, found.failures)
     found.sources.sort(key=lambda source: source.id)
     found.failures.sort(key=lambda failure: failure.source_id)
     return found.sources, found.failures
@@ -133,9 +136,14 @@ def _scan_folder(found: _Scan, folder: Path, prefix: str, depth: int) -> None:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries]
     except OSError as error:
-        found.failures.append(_unreadable(prefix.rstrip("/") or ".", error))
+        closed = _unreadable(prefix.rstrip("/"), error)
+        if not prefix:
+            raise FolderError(f"'{folder}' {closed.message}", closed.hint) from error
+        found.failures.append(closed)
         return
     if INDEX_FILE in names:
+        if not prefix:
+            raise FolderError(f"'{folder}' is an index", "name the folder of the documents")
         return
     for name in names:
         if not _is_passed_over(name):
@@ -184,8 +192,7 @@ def _refuse(id: str, name: str, status: os.stat_result, max_bytes: int) -> Failu
             id, "unsupported", f"no parser for {kind} files", "convert it to text or PDF"
         )
     if status.st_size > max_bytes:
-        size = f"{status.st_size / 2**20:.0f} MB, the limit is {max_bytes / 2**20:.0f} MB"
-        return Failure(id, "too-large", size, "split the file or raise max_file_bytes")
+        return Failure(id, "too-large", *explain_size(status.st_size, max_bytes))
     return None
 
 
@@ -210,7 +217,8 @@ def _unreadable(id: str, error: OSError) -> Failure:
     return Failure(id, "unreadable", f"cannot be opened: {reason}", "check its permissions")
 
 
-def _nothing_to_read(root: Path, failures: Sequence[Failure]) -> FolderError:
+def nothing_to_read(root: Path, failures: Sequence[Failure]) -> FolderError:
+    """Return the error for a folder of which nothing was read, now or ever."""
     if not failures:
         return FolderError(f"'{root}' holds no files", "put documents into it, or name another")
     first = failures[0]

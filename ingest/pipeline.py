@@ -13,10 +13,12 @@ from ingest.base.documents import Failure, IngestReport, Known, Plan, Progress, 
 from ingest.base.errors import ParseError, SettingsError
 from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
-from ingest.discover import diff, scan
+from ingest.discover import check_folder, diff, nothing_to_read, scan
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
 from ingest.parse import PARSER_VERSION, read_document
 from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
+
+__all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,11 @@ class Options:
             raise SettingsError("batch_size, batch_tokens or max_file_bytes is below 1", "raise it")
 
     @property
+    def limit(self) -> int:
+        """Return the most tokens of a chunk, heading path included, of a model that takes them."""
+        return self.chunk_tokens * 5 // 4
+
+    @property
     def recipe(self) -> str:
         """Name everything that changes the chunks of an unchanged file."""
         return f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {self.chunk_tokens} tokens"
@@ -52,14 +59,17 @@ def ingest_folder(
     """Bring the index up to date with a folder, or with one file of it.
 
     Every document is durable as soon as it is reported, so a run that was stopped goes on
-    where it was.  Raises FolderError, and what the embedder and the index raise; files that
-    cannot be read are in the report instead.
+    where it was.  What is gone from the folder is removed, even when it was all there was.
+    Raises FolderError, and what the embedder and the index raise; files that cannot be read
+    are in the report instead.
     """
     run = _Run(embedder, index, options or Options(), on_progress or _ignore)
     with run.timed("scan"):
-        plan = plan_folder(root, index, run.options)
+        plan, unread = _look(root, index.known, run.options)
     with run.timed("index"):
         _apply(plan, index, real_folder(root))
+        if root.is_dir():  # One file says nothing about the others of its folder.
+            index.record_unread(real_folder(root), unread)
     run.expect(plan)
     chunked = run.chunk_all((*plan.new, *plan.changed))
     embedded = embed_documents(
@@ -71,20 +81,33 @@ def ingest_folder(
     return run.report(plan)
 
 
-def plan_folder(root: Path, index: ChunkIndex, options: Options | None = None) -> Plan:
-    """Say what `ingest_folder` would do, and change nothing; raises FolderError."""
-    options = options or Options()
-    sources, failures = scan(root, options.max_file_bytes)
-    known = index.known(real_folder(root))
+def plan_folder(
+    root: Path, known: Callable[[str], Mapping[str, Known]], options: Options | None = None
+) -> Plan:
+    """Say what `ingest_folder` would do, and change nothing; raises FolderError.
+
+    `known` returns what is remembered of a root's sources, as `ChunkIndex.known` does.
+    """
+    return _look(root, known, options or Options())[0]
+
+
+def _look(
+    root: Path, known: Callable[[str], Mapping[str, Known]], options: Options
+) -> tuple[Plan, list[Failure]]:
+    """Return the plan, and which of its failures are files that were not even opened."""
+    sources, unread = scan(root, options.max_file_bytes)
+    remembered = known(real_folder(root))
     if not root.is_dir():
-        known = {source.id: known[source.id] for source in sources if source.id in known}
+        remembered = {s.id: remembered[s.id] for s in sources if s.id in remembered}
+    if not sources and not remembered:
+        raise nothing_to_read(root, unread)
     plan = diff(
         sources,
-        _within_reach(known, failures),
+        _within_reach(remembered, unread),
         options.recipe,
         lambda source: fingerprint_of(read_bytes(source.path, options.max_file_bytes)),
     )
-    return replace(plan, skipped=(*failures, *plan.skipped))
+    return replace(plan, skipped=(*unread, *plan.skipped)), unread
 
 
 def real_folder(root: Path) -> str:
@@ -157,7 +180,7 @@ class _Run:
 
     def chunk_all(self, sources: tuple[Source, ...]) -> Iterator[ChunkedDocument]:
         """Yield the documents that can be read, chunked; record those that cannot."""
-        limit = min(self.options.chunk_tokens * 5 // 4, self.embedder.token_limit)
+        limit = min(self.options.limit, self.embedder.token_limit)
         for source in sources:
             self.progress = replace(self.progress, current=source.id)
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Literal
 
 from ingest.base.errors import PipelineError
 from rag import __version__
+from rag.connections import FALLBACK_CONTEXT_TOKENS
 from rag.index.base.errors import IndexMissing
 from rag.models.choose import Choice
 from rag.models.discover import ModelInfo, list_models
-from rag.pipeline import FALLBACK_CONTEXT_TOKENS, Pipeline
+from rag.pipeline import Pipeline
 from rag.settings import Settings, is_loopback, is_private, unknown_variables
 
 Level = Literal["ok", "warn", "fail"]
@@ -41,8 +42,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         for url in dict.fromkeys((settings.embeddings_at, settings.chat_at)):
             yield from _examine_server(pipeline, url)
             yield _examine_privacy(url)
-        yield _examine_choice("embedding model", lambda: pipeline.embedding_choice)
-        yield _examine_choice("chat model", lambda: pipeline.chat_choice)
+        yield _examine_choice("embedding model", lambda: pipeline.models.embedding_choice)
+        yield _examine_choice("chat model", lambda: pipeline.models.chat_choice)
         yield from _examine_context(pipeline)
         yield from _examine_index(pipeline)
     yield _examine_disk(settings.index_dir)
@@ -65,7 +66,7 @@ def _examine_settings() -> Iterator[Finding]:
 
 def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
     try:
-        offer = list_models(pipeline.endpoint(url))
+        offer = list_models(pipeline.models.endpoint(url))
     except PipelineError as error:
         yield _failure("server", error)
         return
@@ -111,7 +112,7 @@ def _examine_choice(subject: str, choose: Callable[[], Choice]) -> Finding:
 
 def _examine_context(pipeline: Pipeline) -> Iterator[Finding]:
     try:
-        model, tokens = pipeline.chat_choice.model, pipeline.context_tokens
+        model, tokens = pipeline.models.chat_choice.model, pipeline.models.context_tokens
     except PipelineError:
         return
     if not (pipeline.settings.context_tokens or model.context_tokens):
@@ -142,10 +143,20 @@ def _examine_index(pipeline: Pipeline) -> Iterator[Finding]:
         f"{status.documents} documents, {status.chunks} chunks, {status.skipped} skipped; "
         f"made with {status.manifest.embedding_model}",
     )  # fmt: skip
+    for root in missing_folders(status.roots):
+        yield Finding(
+            "warn", "folder", f"{root} is not there; what was read from it still answers",
+            f"bring it back, or forget it: rag remove '{root}'",
+        )  # fmt: skip
     try:
         pipeline.check_index()
     except PipelineError as error:
         yield _failure("index model", error)
+
+
+def missing_folders(roots: Iterable[str]) -> list[str]:
+    """Return those folders of an index that are not there any more."""
+    return [root for root in roots if not Path(root).is_dir()]
 
 
 def _examine_disk(folder: Path) -> Finding:

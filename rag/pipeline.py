@@ -4,48 +4,50 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from ingest.base.documents import IngestReport, Plan, Progress
+from ingest.base.documents import IngestReport, Known, Plan, Progress
 from ingest.base.errors import PipelineError
-from ingest.pipeline import Options, ingest_folder, plan_folder
+from ingest.pipeline import Options, check_folder, ingest_folder, plan_folder
 from ingest.tokens import count_tokens
+from rag.connections import Connections
+from rag.index.base.errors import IndexMissing
 from rag.index.index import Index, IndexStatus
-from rag.index.manifest import PROBE_TEXT, Manifest
 from rag.index.store.records import Selection
-from rag.models.choose import Choice, choose_chat, choose_embedding
-from rag.models.discover import list_models
+from rag.models.base.errors import ContextOverflow
 from rag.query.answer import Answer, refuse, write_answer
 from rag.query.fuse import Hit
 from rag.query.prompt import build_prompt
 from rag.query.retrieve import retrieve
-from rag.settings import EMBEDDED, Settings
+from rag.settings import Settings
 
-if TYPE_CHECKING:
-    from rag.models.embedded.wire import EmbeddedServer
-    from rag.models.embedder import EndpointEmbedder
-    from rag.models.endpoint import Endpoint
-
-# What a chat model has when its server does not say: the smallest default in use.
-FALLBACK_CONTEXT_TOKENS = 4096
+# Share of the passages kept after an overflow: the model's tokenizer needs more tokens than
+# were counted, and how many more it does not say.
+SHRINK = 0.6
 
 
 class Pipeline:
     """Ingest folders and answer questions about them, as the settings say.
 
-    Nothing is connected or opened before it is needed.  Use it as a context manager, or
-    call `close` when done.  Not safe to share between threads while an ingest runs.
-    `warnings` tells what went wrong in the last ingest without anything being lost.
+    Nothing is connected or opened before it is needed.  Use it as a context manager, or call
+    `close` when done; used again after that it opens anew.  Not safe to share between threads
+    while an ingest runs.  `warnings` tells what went wrong in the last ingest without anything
+    being lost.  `on_wait` is told what is waited for, and for how many seconds already.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        on_wait: Callable[[str, float], None] = lambda _what, _seconds: None,
+    ) -> None:
         self.settings = settings or Settings.load()
         self.warnings: list[str] = []
-        self._endpoints: dict[str, Endpoint] = {}
+        self._on_wait = on_wait
+        self.models = Connections(self.settings, on_wait)
         self._reader: Index | None = None
 
     def ingest(
@@ -55,28 +57,39 @@ class Pipeline:
 
         Raises PipelineError; what was done before it is kept.
         """
+        check_folder(Path(folder))
         self._close_reader()
-        embedder, _ = self._embedder
-        with Index.open_for_writing(
-            self.settings.index_dir, self._manifest, chroma_documents=self.settings.chroma_documents
-        ) as index:
+        index = Index.open_for_writing(
+            self.settings.index_dir,
+            self.models.manifest(self._options.recipe),
+            chroma_documents=self.settings.chroma_documents,
+            command=f"rag ingest {folder}",
+        )
+        with index:
+            embedder = self.models.embedder_for_chunks(self._options.limit)
             report = ingest_folder(Path(folder), embedder, index, self._options, on_progress)
+            finished = time.perf_counter()
         self.warnings = index.warnings
-        return report
+        seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
+        return replace(report, seconds=seconds)
 
     def plan(self, folder: str | Path) -> Plan:
         """Return what `ingest` would do, changing nothing."""
-        return plan_folder(Path(folder), self.index, self._options)
+        return plan_folder(Path(folder), self._known, self._options)
 
     def search(
         self, question: str, k: int | None = None, selection: Selection | None = None
     ) -> list[Hit]:
-        """Return the passages most likely to answer the question, best first."""
-        embedder, _ = self._embedder
+        """Return the passages most likely to answer the question, best first.
+
+        Raises IndexMissing when nothing was ingested, PipelineError when the selection is empty.
+        """
+        k = self.settings.top_k if k is None else k
+        if k < 1:
+            raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
+        self._check_there_is_something(selection)
         self.check_index()
-        return retrieve(
-            question, embedder.embed_query, self.index, k or self.settings.top_k, selection
-        )
+        return retrieve(question, self.models.embedder.embed_query, self.index, k, selection)
 
     def ask(
         self,
@@ -88,6 +101,7 @@ class Pipeline:
     ) -> Answer:
         """Return a cited answer to the question; `on_text` gets it piece by piece.
 
+        A prompt that proves too long for the model is packed again with fewer passages.
         Raises PipelineError.
         """
         if not question.strip():
@@ -95,28 +109,19 @@ class Pipeline:
         started = time.perf_counter()
         hits = self.search(question, k, selection)
         seconds = time.perf_counter() - started
-        model, extractive = self.chat_choice.model, self.settings.chat_at == EMBEDDED
-        if not hits:
-            return refuse(question, model.id, extractive=extractive, retrieve_seconds=seconds)
-        prompt = build_prompt(
-            question, hits, self.context_tokens, self.settings.answer_tokens,
-            fence=secrets.token_hex(8), count=count_tokens,
-        )  # fmt: skip
-        stream = self.endpoint(self.settings.chat_at).stream(
-            model.id,
-            prompt.messages,
-            prompt.answer_tokens,
-            self.settings.temperature,
-            "chat" if extractive else self.settings.chat_surface,
-        )
-        return write_answer(
-            question, prompt, stream, self.index.page_at, model=model.id, extractive=extractive,
-            retrieve_seconds=seconds, on_text=on_text,
-        )  # fmt: skip
+        context = self.models.context_tokens
+        while True:
+            try:
+                return self._answer(question, hits, context, seconds, on_text)
+            except ContextOverflow as error:
+                if len(hits) <= 1:
+                    raise
+                hits = hits[: int(len(hits) * SHRINK)]
+                context = min(error.limit_tokens or context, context)
 
     def check_index(self) -> None:
         """Raise IndexMismatch when the index was made with another embedding model."""
-        self.index.check(self._manifest)
+        self.index.check(self.models.manifest(self._options.recipe))
 
     def status(self) -> IndexStatus:
         """Return what is in the index; raises IndexMissing."""
@@ -133,36 +138,11 @@ class Pipeline:
             )
         return self._reader
 
-    @cached_property
-    def embedding_choice(self) -> Choice:
-        """Return the embedding model used and why."""
-        offer = list_models(self.endpoint(self.settings.embeddings_at))
-        return choose_embedding(offer, self.settings.embedding_model)
-
-    @cached_property
-    def chat_choice(self) -> Choice:
-        """Return the chat model used and why."""
-        offer = list_models(self.endpoint(self.settings.chat_at))
-        return choose_chat(offer, self.settings.chat_model)
-
-    @property
-    def context_tokens(self) -> int:
-        """Return the chat model's context: the setting, else what is loaded, else 4096."""
-        model = self.chat_choice.model
-        return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
-
-    def endpoint(self, url: str) -> Endpoint:
-        """Return the connection to a server, the same one for the same address."""
-        if url not in self._endpoints:
-            self._endpoints[url] = self._connect(url)
-        return self._endpoints[url]
-
     def close(self) -> None:
         """Close index and connections."""
         self._close_reader()
-        for endpoint in self._endpoints.values():
-            endpoint.close()
-        self._endpoints.clear()
+        self.models.close()
+        self.models = Connections(self.settings, self._on_wait)
 
     def __enter__(self) -> Self:
         return self
@@ -175,60 +155,51 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _connect(self, url: str) -> Endpoint:
-        from rag.models.endpoint import Endpoint, Timeouts
-
-        settings = self.settings
-        timeouts = Timeouts(
-            settings.connect_timeout_seconds,
-            settings.response_timeout_seconds,
-            settings.idle_timeout_seconds,
-            load=settings.load_timeout_seconds,
+    def _answer(
+        self,
+        question: str,
+        hits: list[Hit],
+        context_tokens: int,
+        retrieve_seconds: float,
+        on_text: Callable[[str], None],
+    ) -> Answer:
+        model, extractive = self.models.chat_choice.model.id, self.models.is_extractive
+        if not hits:
+            return refuse(question, model, extractive=extractive, retrieve_seconds=retrieve_seconds)
+        prompt = build_prompt(
+            question,
+            hits,
+            context_tokens,
+            self.settings.answer_tokens,
+            fence=secrets.token_hex(8),
+            count=count_tokens,
         )
-        if url == EMBEDDED:
-            from rag.models.embedded.wire import InProcessTransport
-
-            transport = InProcessTransport(self._embedded)
-            return Endpoint("http://embedded/v1", "embedded", timeouts, transport)
-        return Endpoint(
-            url,
-            settings.api_key.get_secret_value(),
-            timeouts,
-            native_embeddings=settings.embedding_surface == "native",
+        return write_answer(
+            question,
+            prompt,
+            self.models.stream(prompt),
+            self.index.page_at,
+            model=model,
+            extractive=extractive,
+            retrieve_seconds=retrieve_seconds,
+            on_text=on_text,
         )
 
-    @cached_property
-    def _embedded(self) -> EmbeddedServer:
-        from rag.models.embedded.wire import EmbeddedServer
+    def _check_there_is_something(self, selection: Selection | None) -> None:
+        if selection and not self.index.count(selection):
+            raise PipelineError(
+                "no document in the index matches the filter", "rag status lists the documents"
+            )
+        if not self.index.count():
+            raise IndexMissing(
+                f"nothing was ingested into {self.settings.index_dir}", "rag ingest FOLDER"
+            )
 
-        return EmbeddedServer(self.settings.cache_dir, self.settings.refusal_threshold)
-
-    @cached_property
-    def _embedder(self) -> tuple[EndpointEmbedder, Sequence[float]]:
-        from rag.models.embedder import connect_embedder
-
-        embedder, probe = connect_embedder(
-            self.endpoint(self.settings.embeddings_at),
-            self.embedding_choice.model,
-            self.settings.embedding_in_flight,
-            PROBE_TEXT,
-            self._embedded.count_tokens if self.settings.embeddings_at == EMBEDDED else None,
-        )
-        return embedder, probe.tolist()
-
-    @cached_property
-    def _manifest(self) -> Manifest:
-        embedder, probe = self._embedder
-        return Manifest(
-            embedding_model=embedder.model,
-            identity=embedder.identity,
-            dimension=embedder.dimension,
-            query_prefix=embedder.family.query_prefix,
-            document_prefix=embedder.family.document_prefix,
-            token_limit=embedder.token_limit,
-            recipe=self._options.recipe,
-            probe=tuple(probe),
-        )
+    def _known(self, root: str) -> Mapping[str, Known]:
+        try:
+            return self.index.known(root)
+        except IndexMissing:
+            return {}
 
     @property
     def _options(self) -> Options:

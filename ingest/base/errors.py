@@ -8,7 +8,7 @@ PipelineError(message, hint)
 │   ├── EmptyDocument
 │   └── UnreadableFile
 ├── FolderError                the folder to ingest is missing or holds nothing
-├── EndpointError              (rag.models.errors) the model server
+├── EndpointError              (rag.models.base.errors) the model server
 │   ├── EndpointUnreachable
 │   ├── ModelUnavailable
 │   ├── ContextOverflow

@@ -81,3 +81,7 @@ class ChunkIndex(Protocol):
     def record_failure(self, source: Source, fingerprint: str, failure: Failure) -> None:
         """Remember that a source could not be ingested, and drop chunks it had before."""
         ...
+
+    def record_unread(self, root: str, failures: Sequence[Failure]) -> None:
+        """Remember, instead of those of the last run, the files that were not even opened."""
+        ...

@@ -11,7 +11,7 @@ from ingest.parse.blocks import Parsed, choose_title
 from ingest.parse.failures import EmptyFile
 from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 MAX_CHARACTERS = 20_000_000
 
 

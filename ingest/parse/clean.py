@@ -17,6 +17,10 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\ufeff\U000e0000-\U000e01ef]"
 )
 _CONTROLS = re.compile("[\x00-\x07\x0e-\x1a\x1c-\x1f]")
+# What terminals obey: colours and cursor moves, titles and links, character sets (ECMA-48).
+_ESCAPE_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|[\]P_^X][^\x07\x1b\n]{0,4096}+(?:\x07|\x1b\\)|[()*+][0-9A-Z])"
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -29,8 +33,12 @@ _SAMPLE_BYTES = 32_768
 
 
 def clean(text: str) -> str:
-    """Return the text in NFC with newline line ends and without characters nobody can see."""
-    text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", text))
+    """Return the text in NFC with newline line ends and without characters nobody can see.
+
+    Escape sequences of terminals (coloured logs) go as a whole.
+    """
+    text = _ESCAPE_SEQUENCES.sub("", _LINE_ENDS.sub("\n", text))
+    text = _INVISIBLE.sub("", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
     return text
@@ -64,8 +72,9 @@ def _utf16_by_nuls(sample: bytes) -> str:
 
 
 def _refuse_binary(text: str) -> str:
-    sample = text[:_SAMPLE_BYTES]
-    if len(_CONTROLS.findall(sample)) > 0.02 * len(sample):
+    """Refuse more than 2 % of control characters plus a few, of a very short text fewer."""
+    sample = _ESCAPE_SEQUENCES.sub("", text[:_SAMPLE_BYTES])
+    if len(_CONTROLS.findall(sample)) > 0.02 * len(sample) + min(4, len(sample) / 8):
         raise BinaryFile("binary content, not text", "remove the file or convert it to text")
     return text
 

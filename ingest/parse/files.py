@@ -11,7 +11,7 @@ from pathlib import Path
 from ingest.base.errors import UnreadableFile
 from ingest.parse.failures import ChangedFile, LinkedFile, SpecialFile, TooLarge
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64_000_000
 
 # A link is not followed, a pipe does not block, and Windows translates no line ends.
 _FLAGS = os.O_RDONLY | sum(
@@ -42,6 +42,14 @@ def fingerprint_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
 
+def explain_size(size: int, limit: int) -> tuple[str, str]:
+    """Return message and hint about a file that has more bytes than the limit."""
+    return (
+        f"the file has {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB",
+        "split the file or raise RAG_MAX_FILE_MEGABYTES",
+    )
+
+
 def _read_still(path: Path, max_bytes: int) -> bytes | None:
     """Return the content, or None if the file changed between first and last look."""
     with os.fdopen(os.open(path, _FLAGS), "rb") as file:
@@ -57,10 +65,7 @@ def _read_still(path: Path, max_bytes: int) -> bytes | None:
 
 
 def _too_large(size: int, max_bytes: int) -> TooLarge:
-    return TooLarge(
-        f"the file has {size / 2**20:.0f} MB, the limit is {max_bytes / 2**20:.0f} MB",
-        "split the file or raise max_file_bytes",
-    )
+    return TooLarge(*explain_size(size, max_bytes))
 
 
 def _translate(error: OSError) -> UnreadableFile:

@@ -67,7 +67,7 @@ def _check_archive(data: bytes) -> None:
     too_much = unpacked > _MAX_UNPACKED_BYTES or unpacked > _MAX_RATIO * len(data)
     if too_much or len(members) > _MAX_MEMBERS:
         raise TooLarge(
-            f"unpacks to {unpacked / 2**20:.0f} MB in {len(members)} parts",
+            f"unpacks to {unpacked / 1e6:.0f} MB in {len(members)} parts",
             "save the text in a new document",
         )
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from ingest.base.errors import PipelineError
-from rag.cli.console import Terminal
+from rag.cli.console import Terminal, is_terminal
 from rag.cli.options import load_settings, with_server
 from rag.cli.show import show_json, show_sources
+from rag.doctor import missing_folders
 from rag.index.store.records import Selection
 from rag.pipeline import Pipeline
 from rag.query.answer import Answer
@@ -21,12 +22,16 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     settings = load_settings(options)
     selection = read_filters(options.filter)
     question = " ".join(options.question)
-    if not question and not sys.stdin.isatty():
+    is_loop = not question and not options.json and is_terminal(sys.stdin)
+    if not question and not is_loop and sys.stdin is not None:
         question = sys.stdin.read()
 
     def action(chosen: Settings) -> int:
-        with Pipeline(chosen) as pipeline:
-            if question or options.json:
+        with Pipeline(chosen, terminal.on_wait) as pipeline:
+            for root in missing_folders(pipeline.status().roots):
+                terminal.warn(f"{root} is not there; what was read from it still answers")
+                terminal.note(f"fix: bring it back, or forget it: rag remove '{root}'")
+            if not is_loop:
                 answer_one(pipeline, question, selection, terminal, as_json=options.json)
             else:
                 _loop(pipeline, selection, terminal)
@@ -48,7 +53,13 @@ def answer_one(
         answer = pipeline.ask(question, selection=selection)
         show_json(terminal, answer)
         return answer
-    answer = pipeline.ask(question, selection=selection, on_text=terminal.write)
+    with terminal.waiting("searching and waiting for the first word ...") as stop:
+
+        def show(text: str) -> None:
+            stop()
+            terminal.write(text)
+
+        answer = pipeline.ask(question, selection=selection, on_text=show)
     if answer.abstained:
         terminal.write(answer.text)
     terminal.say()

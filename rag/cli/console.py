@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
 from ingest.base.documents import Progress
@@ -24,6 +25,11 @@ _CONTROL = re.compile(
 def clean(text: str) -> str:
     """Return text that can move no cursor, set no colour and reverse no line."""
     return _CONTROL.sub("", text)
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Tell whether a person is at the other end; a stream that was closed is None."""
+    return stream is not None and stream.isatty()
 
 
 def forgive_encoding() -> None:
@@ -43,11 +49,12 @@ class Terminal:
     def __init__(self) -> None:
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
+        self._status: Status | None = None
 
     @property
     def is_interactive(self) -> bool:
         """Tell whether someone is there to read and to answer."""
-        return sys.stdin.isatty() and sys.stdout.isatty()
+        return is_terminal(sys.stdin) and is_terminal(sys.stdout)
 
     def say(self, text: str = "", style: str = "", end: str = "\n") -> None:
         """Print a result to standard output."""
@@ -81,13 +88,25 @@ class Terminal:
             return False
 
     @contextmanager
-    def status(self, text: str) -> Iterator[None]:
-        """Show that something is being waited for, on a terminal only."""
+    def waiting(self, text: str) -> Iterator[Callable[[], None]]:
+        """Show on a terminal that something is waited for, until the function yielded is called."""
         if not self.err.is_terminal:
-            yield
+            yield lambda: None
             return
-        with self.err.status(Text(text)):
-            yield
+        with self.err.status(Text(text)) as status:
+            self._status = status
+            try:
+                yield status.stop
+            finally:
+                self._status = None
+
+    def on_wait(self, what: str, seconds: float) -> None:
+        """Say what a server is waited for, and for how long already."""
+        text = f"waiting for {seconds:.0f} s: {clean(what)}"
+        if self._status is not None:
+            self._status.update(Text(text))
+        else:
+            self.note(text)
 
     @contextmanager
     def ingest_bar(self) -> Iterator[Callable[[Progress], None]]:

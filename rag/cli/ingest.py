@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 from ingest.base.documents import IngestReport, Plan
 from rag.cli.console import Terminal
@@ -33,11 +34,13 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
     """Index the folder and show how far it is on a terminal."""
+    from ingest.pipeline import check_folder
     from rag.pipeline import Pipeline
 
-    with Pipeline(settings) as pipeline:
-        with terminal.status("connecting to the model ..."):
-            choice = pipeline.embedding_choice
+    with Pipeline(settings, terminal.on_wait) as pipeline:
+        check_folder(Path(folder))
+        with terminal.waiting("connecting to the model ..."):
+            choice = pipeline.models.embedding_choice
         terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
         with terminal.ingest_bar() as on_progress:
             report = pipeline.ingest(folder, on_progress)

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
@@ -30,8 +31,11 @@ _COMMANDS = {
     "demo": ("rag.cli.demo", "run"),
     "ingest": ("rag.cli.ingest", "run"),
     "ask": ("rag.cli.ask", "run"),
-    "status": ("rag.cli.inspect", "run_status"),
-    "doctor": ("rag.cli.inspect", "run_doctor"),
+    "status": ("rag.cli.index", "run_status"),
+    "doctor": ("rag.cli.models", "run_doctor"),
+    "verify": ("rag.cli.index", "run_verify"),
+    "repair": ("rag.cli.index", "run_repair"),
+    "remove": ("rag.cli.index", "run_remove"),
     "models": ("rag.cli.models", "run"),
     "serve-embedded": ("rag.cli.models", "run_server"),
 }
@@ -62,6 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
     _ask_options(command("ask", "ask a question, get a cited answer", json="the whole answer"))
     command("status", "show what is in the index", json="it")
     command("doctor", "check server, models and index; name each fix", json="the findings")
+    command("verify", "compare catalogue, Chroma and vectors; 1 when something differs")
+    command("repair", "build the Chroma index anew from the catalogue; nothing is embedded again")
+    remove = command("remove", "forget a folder that was ingested")
+    remove.add_argument("folder", help="the folder as rag status shows it; it need not exist")
     models = command("models", "what the server offers and what is used", json="the list")
     models.add_argument(
         "action",
@@ -141,14 +149,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left (head, less): nobody is there to be told.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if options.debug:
+            raise
+        hint = "check that there is room and permission where the output goes"
+        terminal.fail(PipelineError(f"the system refused: {error}", hint))
+        return 1
     return code
 
 
 def start() -> None:
     """Run the command line as a program of its own."""
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError):  # closed, or nothing takes the output
+            stream.flush()
     if code == EXIT_INTERRUPTED:
         # All is closed by now but threads that wait for a server, and those may wait long.
         os._exit(code)

@@ -1,13 +1,19 @@
-"""`rag models` and `rag serve-embedded`: what the server offers, and the model inside."""
+"""`rag doctor`, `models`, `serve-embedded`: is the server up, what it offers, the one inside."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, pull
 from rag.cli.show import show_json
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.doctor import Finding
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -27,7 +33,7 @@ def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -
 
     with Pipeline(settings) as pipeline:
         urls = dict.fromkeys((settings.embeddings_at, settings.chat_at))
-        offers = [list_models(pipeline.endpoint(url)) for url in urls]
+        offers = [list_models(pipeline.models.endpoint(url)) for url in urls]
         if options.json:
             show_json(terminal, offers)
             return 0
@@ -36,8 +42,8 @@ def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -
             for model in offer.models:
                 terminal.say(f"  {model.kind:<10}{describe(model)}")
         for what, choice in (
-            ("embedding", pipeline.embedding_choice),
-            ("chat", pipeline.chat_choice),
+            ("embedding", pipeline.models.embedding_choice),
+            ("chat", pipeline.models.chat_choice),
         ):
             terminal.say(f"{what}: {choice.model.id}, {choice.reason}")
     return 0
@@ -50,8 +56,31 @@ def run_server(options: argparse.Namespace, terminal: Terminal) -> int:
     settings = load_settings(options)
     pull(settings, terminal)
     server = EmbeddedServer(settings.cache_dir, settings.refusal_threshold)
-    terminal.note(
-        f"the embedded model answers at http://127.0.0.1:{options.port}/v1 (Ctrl-C stops)"
-    )
-    serve(server, options.port)
+
+    def announce(address: str) -> None:
+        terminal.note(f"the embedded model answers at {address} (Ctrl-C stops)")
+
+    serve(server, options.port, announce)
     return 0
+
+
+def run_doctor(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Show all findings; 1 when something fails."""
+    from rag.doctor import examine
+
+    settings = load_settings(options)
+    findings: list[Finding] = []
+    for finding in examine(settings):
+        findings.append(finding)
+        if not options.json:
+            _show(terminal, finding)
+    if options.json:
+        show_json(terminal, findings)
+    return int(any(finding.level == "fail" for finding in findings))
+
+
+def _show(terminal: Terminal, finding: Finding) -> None:
+    terminal.say(f"{finding.level:<5}", _STYLES[finding.level], end="")
+    terminal.say(f"{finding.subject}: {finding.message}")
+    if finding.fix and finding.level != "ok":
+        terminal.say(f"     fix: {finding.fix}", "dim")

@@ -148,8 +148,14 @@ class Index:
         return self._catalogue.page_at(chunk, offset)
 
     def documents(self) -> list[StoredDocument]:
-        """Return every source, ingested or refused, by root and id."""
+        """Return every source, ingested, refused or never opened, by root and id."""
         return self._catalogue.documents()
+
+    def count(self, selection: Selection | None = None) -> int:
+        """Return how many chunks there are, or how many a search of the selection sees."""
+        if selection is None:
+            return self._catalogue.count("chunks")
+        return self._catalogue.count_selected(selection)
 
     def status(self) -> IndexStatus:
         """Return what is in the index; nothing heavy is imported and nothing repaired."""
@@ -216,6 +222,22 @@ class Index:
         recipe, seen = writing.recipe, writing.seen_ns
         writing.catalogue.record_failure(source, fingerprint, failure, recipe, seen)
         writing.start_drain()
+
+    def record_unread(self, root: str, failures: Sequence[Failure]) -> None:
+        """Remember, instead of those of the last run, the files that were not even opened."""
+        self._writer.catalogue.record_unread(root, failures)
+
+    # ---- writing: what no run of ingestion does
+
+    def remove_root(self, root: str) -> int:
+        """Forget all documents of a folder and their vectors; return how many there were.
+
+        `root` is one of `IndexStatus.roots`; 0 means that there is nothing of it.
+        """
+        removed = self._writer.catalogue.remove_root(root)
+        self._writer.catalogue.drop_unused_vectors()
+        self._writer.start_drain()
+        return removed
 
     # ---- closing
 

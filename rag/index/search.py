@@ -25,7 +25,7 @@ SearchMethod: TypeAlias = Literal["auto", "chroma", "exact"]
 MOST_PENDING = 2000
 """With more chunks Chroma was not told, exact search is faster than both together."""
 MOST_REPAIRED = 10_000
-"""A search repairs a Chroma of so many chunks at most; a larger one waits for `rag ingest`."""
+"""A search repairs a Chroma of so many chunks at most; a larger one waits for `rag repair`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Searcher:
                 except IndexFault as error:
                     self._give_up(error.message)
             if self._method == "chroma":
-                raise IndexFault(self._reason, "use RAG_SEARCH=auto, or rag ingest to repair it")
+                raise IndexFault(self._reason, "use RAG_SEARCH=auto, or make it anew: rag repair")
             return self._search_exactly(vector, k, None)
 
     def close(self) -> None:
@@ -156,14 +156,14 @@ class Searcher:
 
     def _own(self) -> bool:
         """Take Chroma for this process alone, repairing it once if it needs that."""
-        if not self._owner.try_acquire("rag search"):
+        if not self._owner.try_acquire("rag ask"):
             self._reason = f"exact: Chroma is open in {self._owner.holder()}"
             return False
         damage = find_damage(self._catalogue)
         if damage and self._may_repair:
             self._owner.release()
             damage = self._repair(damage)
-            if not damage and not self._owner.try_acquire("rag search"):
+            if not damage and not self._owner.try_acquire("rag ask"):
                 damage = "Chroma is open elsewhere"
         if damage:
             self._give_up(damage)
@@ -172,9 +172,9 @@ class Searcher:
     def _repair(self, damage: str) -> str:
         """Return what is still wrong afterwards, or ""."""
         if self._catalogue.count("chunks") > MOST_REPAIRED:
-            return f"{damage}; rag ingest builds it anew"
+            return f"{damage}; rag repair makes it anew"
         writer = Lock(self._catalogue.folder, WRITER)
-        if not writer.try_acquire("rag search, repairing"):
+        if not writer.try_acquire("rag ask, repairing"):
             return damage
         try:
             self._may_repair = False

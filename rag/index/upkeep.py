@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from rag.index.base.errors import IndexFault
+from rag.index.base.errors import IndexFault, IndexLocked
 from rag.index.base.lock import WRITER, Lock
+from rag.index.projection.child import BUSY
 from rag.index.projection.generations import folder_of, installed_version, remove_others, seal
 from rag.index.projection.process import describe_failure, run
 from rag.index.store.catalogue import Catalogue
@@ -17,34 +20,49 @@ MOST_TOMBSTONES = 0.3
 
 
 def verify(folder: Path) -> list[str]:
-    """Return everything that is wrong with an index, changing nothing; [] when it is sound."""
-    catalogue = Catalogue(folder.resolve(), writable=False)
-    try:
+    """Return everything that is wrong with an index, one line each; [] when it is sound.
+
+    Nothing is changed.  What is wrong with Chroma alone `rebuild` mends.  Raises IndexMissing,
+    IndexDamaged when the catalogue cannot even be read, and IndexLocked while a run writes or
+    a search has Chroma open.
+    """
+    with _held(folder, "rag verify", writable=False) as catalogue:
         findings = catalogue.integrity()
         if catalogue.number("generation"):
             damage = find_damage(catalogue)
             findings += [damage] if damage else []
-            findings += _check(catalogue)
+            status, said = run(catalogue, "check")
+            if status == BUSY:
+                raise IndexLocked(describe_failure(folder, status, said), "close it and try again")
+            findings += _read_findings(folder, status, said)
         return findings
-    finally:
-        catalogue.close()
 
 
-def rebuild(folder: Path, documents: bool | None = None) -> None:
-    """Make Chroma anew from the catalogue; raises IndexLocked, or IndexFault when it fails.
+def rebuild(folder: Path, documents: bool | None = None) -> int:
+    """Make Chroma anew from the catalogue and return how many chunks it holds.
 
     `documents` says whether it holds the texts too, None that this stays as it is.  No text
-    is embedded.  The old files stay in use until the new ones are complete.
+    is embedded.  The old files stay in use until the new ones are complete.  Raises
+    IndexMissing, IndexDamaged, IndexLocked, and IndexFault when Chroma fails.
     """
-    folder = folder.resolve()
+    with _held(folder, "rag repair", writable=True) as catalogue:
+        if problem := _rebuild(catalogue, documents):
+            raise IndexFault(problem, "searches are exact and complete without Chroma")
+        remove_others(catalogue)
+        return catalogue.count("chunks")
+
+
+@contextmanager
+def _held(folder: Path, command: str, *, writable: bool) -> Iterator[Catalogue]:
+    """Open the catalogue while nobody writes; where there is none, nothing is made."""
+    folder = folder.expanduser().resolve()
+    Catalogue(folder, writable=False).close()
     lock = Lock(folder, WRITER)
-    lock.acquire("rag rebuild")
+    lock.acquire(command)
     try:
-        catalogue = Catalogue(folder, writable=True)
+        catalogue = Catalogue(folder, writable=writable)
         try:
-            if problem := _rebuild(catalogue, documents):
-                raise IndexFault(problem, "searches are exact and complete without Chroma")
-            remove_others(catalogue)
+            yield catalogue
         finally:
             catalogue.close()
     finally:
@@ -113,9 +131,12 @@ def _find_tombstones(catalogue: Catalogue) -> str:
 
 
 def _check(catalogue: Catalogue) -> list[str]:
-    status, said = run(catalogue, "check")
+    return _read_findings(catalogue.folder, *run(catalogue, "check"))
+
+
+def _read_findings(folder: Path, status: int, said: str) -> list[str]:
     if status:
-        return [describe_failure(catalogue.folder, status, said)]
+        return [describe_failure(folder, status, said)]
     findings: list[str] = json.loads(said)
     return findings
 

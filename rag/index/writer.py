@@ -12,7 +12,7 @@ from rag.index.base.lock import CHROMA, Lock
 from rag.index.projection.generations import remove_others
 from rag.index.projection.process import Drain
 from rag.index.store import records
-from rag.index.store.catalogue import Catalogue
+from rag.index.store.catalogue import UNREAD, Catalogue
 from rag.index.store.records import integer, storable
 from rag.index.upkeep import make_usable
 
@@ -93,6 +93,22 @@ class CatalogueWriter(Catalogue):
         with self._database.transaction("remove_documents"):
             for name in ids:
                 self._remove(storable(root), storable(name))
+
+    def remove_root(self, root: str) -> int:
+        """Forget all of a root, its list of files not opened too; return how many documents."""
+        stored = storable(root)
+        with self._database.transaction("remove_root"):
+            names = self._rows("SELECT id FROM documents WHERE root = ?", (stored,))
+            for (name,) in names:
+                self._remove(stored, str(name))
+            self._run("DELETE FROM meta WHERE key = ?", f"{UNREAD}{stored}")
+        return len(names)
+
+    def record_unread(self, root: str, failures: Sequence[Failure]) -> None:
+        """Remember the files of a root that were not opened, in place of those before."""
+        key, value = f"{UNREAD}{storable(root)}", records.write_failures(failures)
+        if value != self.meta(key, "[]"):
+            self.set_meta({key: value}, "record_unread")
 
     def touch_documents(self, sources: Sequence[Source], seen_ns: int) -> None:
         """Remember new size and time of sources whose content is the same."""

@@ -24,6 +24,9 @@ def choose_embedding(offer: Offer, wanted: str | None) -> Choice:
     if wanted:
         return _asked_for(offer, wanted, "RAG_EMBEDDING_MODEL")
     fitting = [m for m in offer.models if m.kind == "embedding" or looks_like_embedding(m.id)]
+    unknown = [m for m in offer.models if m.kind == "unknown"]
+    if not fitting and len(unknown) == len(offer.models) == 1:
+        return Choice(unknown[0], "the only model offered; the first text sent proves it")
     if not fitting:
         raise ModelUnavailable(
             f"{offer.server} offers no embedding model ({_names(offer.models)})",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.tokens import estimate_tokens
+from rag.models.base.errors import ContextOverflow, ModelUnavailable
 from rag.models.discover import ModelInfo
 from rag.models.endpoint import Endpoint
 from rag.models.families import UNKNOWN, Family, canonical_name, family_of
@@ -13,6 +14,9 @@ from rag.models.wire.decode import Vectors
 
 # [CLS] and [SEP], or their like.
 SPECIAL_TOKENS = 2
+MIN_LIMIT = 32
+SAME_COSINE = 0.9999
+_ENDINGS = ("cold water and old stone bridges", "seven red engines burning at night")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,35 @@ def connect_embedder(
         count=count,
     )
     return embedder, probe
+
+
+def with_true_limit(embedder: EndpointEmbedder, needed_tokens: int) -> EndpointEmbedder:
+    """Return the embedder with a token limit that its server was seen to keep.
+
+    Two texts of the length needed that differ only at their end are embedded.  A server that
+    refuses them names its limit; equal vectors (cosine above 0.9999) prove that it cuts them
+    off in silence, as LM Studio and Ollama do.  Either way a shorter length is tried.
+    """
+    limit = min(embedder.token_limit, needed_tokens)
+    while limit > MIN_LIMIT:
+        try:
+            first, second = embedder.embed(_texts_that_end_differently(limit))
+        except ContextOverflow as error:
+            told = error.limit_tokens or limit
+            limit = told - SPECIAL_TOKENS if told < limit else limit // 2
+            continue
+        if float(first @ second) <= SAME_COSINE:
+            return replace(embedder, token_limit=limit)
+        limit //= 2
+    raise ModelUnavailable(
+        f"{embedder.model} reads less than {MIN_LIMIT} tokens of a text",
+        "load it with a larger context (llama.cpp: --ubatch-size), or choose another model",
+    )
+
+
+def _texts_that_end_differently(tokens: int) -> list[str]:
+    """Return two texts of so many tokens: every tokenizer has these words whole."""
+    return [f"{'one ' * (tokens - len(ending.split()))}{ending}" for ending in _ENDINGS]
 
 
 def _limit(model: ModelInfo, family: Family) -> int:

@@ -18,8 +18,8 @@ import orjson
 from rag.models.base.errors import BadResponse, EndpointError, EndpointUnreachable, ServerBusy
 from rag.models.base.messages import Delta, Message
 from rag.models.wire.decode import Vectors, read_embeddings
-from rag.models.wire.faults import MISSING_V1, classify, error_text
-from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, failure_in
+from rag.models.wire.faults import MISSING_V1, classify, error_text, read_seconds
+from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, failure_in, mark_cut
 from rag.models.wire.watchdog import Watchdog
 
 _SENT_HEADERS = frozenset(
@@ -177,7 +177,7 @@ class Endpoint:
             if failure := failure_in(event):
                 raise classify(error_text(failure), None, self.host)
             seen = True
-            delta = asked.read(event)
+            delta = mark_cut(asked.read(event), max_tokens)
             finish = delta.finish_reason or finish
             yield delta
         if not seen:
@@ -227,7 +227,7 @@ class Endpoint:
             body = error.body if error.body is not None else error.response.content
             meant = classify(error_text(body), error.status_code, self.host)
             if isinstance(meant, ServerBusy):
-                meant.ask_to_wait(_read_retry_after(error.response))
+                meant.ask_to_wait(read_seconds(error.response.headers.get("retry-after")))
             raise meant from error
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             if isinstance(error, httpx2.ConnectTimeout) or isinstance(
@@ -276,13 +276,6 @@ def _without_surrogates(text: str) -> str:
 def _begin(events: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
     """Return the events once the first is there: until then a request can be tried again."""
     return chain([first], events) if (first := next(events, None)) is not None else iter(())
-
-
-def _read_retry_after(response: httpx2.Response) -> float | None:
-    try:
-        return max(0.0, float(response.headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None
 
 
 def _hang_up(events: openai.Stream[object]) -> None:

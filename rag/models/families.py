@@ -95,4 +95,4 @@ def canonical_name(model: str) -> str:
     """
     name = re.split(r"[/\\]", model.lower())[-1]
     name = name.removesuffix(".gguf").removeprefix("text-embedding-")
-    return re.sub(r"[@:].*$", "", name)
+    return re.sub(r"[@:].*$|[-._](i?q\d[a-z0-9_]*|b?f16|f32)$", "", name)

@@ -249,12 +249,139 @@ def closed_port() -> int:
         return closed.getsockname()[1]
 
 
+def test_verify_repair_and_a_damaged_index(run, tmp_path, weights_cache):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    assert run("ingest", "docs", "--embedded")[0] == 0
+    code, out, _ = run("verify")
+    assert (code, out) == (0, "the index is sound\n")
+    (chroma,) = (tmp_path / "data" / "index").glob("index-*/chroma.sqlite3")
+    chroma.write_bytes(b"")
+    code, out, err = run("verify")
+    assert code == 1
+    assert "damaged:" in out
+    assert "rag repair" in err
+    assert run("ask", "--embedded", "What colour is the mast?")[1].startswith('"The mast is red."')
+    assert run("repair")[0] == 0
+    assert run("verify")[0] == 0
+
+
+def test_moved_folder_is_told_and_can_be_forgotten(run, tmp_path, weights_cache):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    run("ingest", "old", "--embedded")
+    (tmp_path / "old").rename(tmp_path / "new")
+    _, _, err = run("ask", "--embedded", "What colour is the mast?")
+    assert "is not there" in err
+    assert "rag remove" in err
+    code, out, _ = run("remove", tmp_path / "old")
+    assert code == 0
+    assert "1 documents" in out
+    assert "new" not in run("status")[1]
+    message, _ = problem(run("remove", "old")[2])
+    assert "no folder of this index" in message
+
+
+def test_emptied_folder_answers_no_more(run, tmp_path, weights_cache):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    run("ingest", "docs", "--embedded")
+    (tmp_path / "docs" / "a.md").unlink()
+    code, out, _ = run("ingest", "docs", "--embedded")
+    assert code == 0
+    assert "1 removed" in out
+    assert "nothing was ingested" in problem(run("ask", "--embedded", "What colour?")[2])[0]
+
+
+def test_embedded_means_that_no_server_is_asked(run, server, sample_index, monkeypatch):
+    monkeypatch.setenv("RAG_CHAT_ENDPOINT", server.url)
+    monkeypatch.setenv("RAG_EMBEDDING_ENDPOINT", server.url)
+    monkeypatch.setenv("RAG_EMBEDDING_MODEL", "text-embedding-stub")
+    code, out, _ = run("ask", "--embedded", "--index", sample_index, QUESTION)
+    assert code == 0
+    assert "Extractive answer" in out
+    assert server.requests == []
+
+
+def test_dry_run_works_before_anything_was_ingested(run):
+    code, out, _ = run("ingest", DATA / "workshop", "--dry-run")
+    assert code == 0
+    assert re.search(r"^new +faq\.md$", out, re.MULTILINE)
+
+
+def test_failed_ingest_leaves_no_empty_index(run, tmp_path, weights_cache):
+    run("ingest", "no-such-folder", "--embedded")
+    assert not (tmp_path / "data").exists()
+
+
+def test_files_that_were_never_opened_are_listed_by_status(run, tmp_path, weights_cache):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    for number in range(30):
+        (docs / f"photo-{number}.png").write_bytes(b"\x89PNG")
+    out = run("ingest", "docs", "--embedded")[1]
+    assert "30 skipped" in out
+    assert "and 10 more: rag status --json" in out
+    assert run("status", "--json")[1].count(".png") >= 30
+
+
+def test_filter_that_matches_nothing_is_told(run, sample_index):
+    for pattern in ("*.nothing", ".exe", "no/such/file.md"):
+        code, _, err = run(
+            "ask", "--embedded", "--index", sample_index, "--filter", pattern, "why?"
+        )
+        assert code == 1
+        assert "no document in the index matches" in problem(err)[0]
+
+
+def test_empty_pipe_is_told(run, sample_index, monkeypatch, tmp_path):
+    (tmp_path / "q.txt").write_text("", encoding="utf-8")
+    with (tmp_path / "q.txt").open(encoding="utf-8") as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        code, _, err = run("ask", "--embedded", "--index", sample_index)
+    assert code == 1
+    assert "the question is empty" in problem(err)[0]
+
+
+def test_prompt_too_long_for_the_model_is_packed_again(run, server, tmp_path):
+    flags = ("--endpoint", server.url)
+    run("ingest", DATA / "workshop", *flags)
+    sizes: list[int] = []
+
+    def short_of_room(request):
+        sizes.append(len(request.body))
+        if len(sizes) < 3:
+            return as_json(
+                {"error": "request (4801 tokens) exceeds the available context size (4096 tokens)"},
+                400,
+            )
+        return sse(chunk("It is 22 Nm [1]."), chunk("", "stop"))
+
+    server.on("/v1/chat/completions", short_of_room)
+    code, out, _ = run("ask", QUESTION, *flags, "--json")
+    assert code == 0
+    assert sizes == sorted(sizes, reverse=True)
+    assert 0 < len(json.loads(out)["context"]) < 8
+
+
+def test_thinking_is_not_shown_as_the_answer(run, server):
+    flags = ("--endpoint", server.url)
+    run("ingest", DATA / "workshop", *flags)
+    server.on("/v1/chat/completions", lambda _: sse(
+        chunk("<thi"), chunk("nk>Is it [2]? NOT_IN"), chunk("_DOCUMENTS</think>"),
+        chunk("It is 22 Nm [1]."), chunk("", "stop")))  # fmt: skip
+    _, out, _ = run("ask", QUESTION, *flags)
+    assert out.startswith("It is 22 Nm [1].")
+
+
 # ---- what goes wrong, each one line with its fix
 
 
 @pytest.mark.parametrize("command", [("ask", "why?"), ("ingest", DATA), ("models",)])
 def test_no_server_names_the_ways_out(run, closed_port, command, sample_index):
-    code, _, err = run(*command, "--endpoint", f"http://127.0.0.1:{closed_port}/v1")
+    flags = ("--endpoint", f"http://127.0.0.1:{closed_port}/v1", "--index", sample_index)
+    code, _, err = run(*command, *flags)
     message, fix = problem(err)
     assert code == 1
     assert f"no server at http://127.0.0.1:{closed_port}/v1" in message

@@ -17,7 +17,7 @@ from rag.index.base.errors import (
     IndexMismatch,
     IndexMissing,
 )
-from rag.index.store.catalogue import FILE_NAME, Catalogue
+from rag.index.store.catalogue import FILE_NAME, UNREAD, Catalogue
 from rag.index.store.records import Selection
 from rag.index.writer import CatalogueWriter
 
@@ -137,6 +137,71 @@ def test_a_failure_is_remembered_and_drops_the_chunks(catalogue: CatalogueWriter
     assert catalogue.known(ROOT)["a.pdf"].failure is None
 
 
+def test_unread_files_are_listed_until_the_next_run_says_otherwise(
+    catalogue: CatalogueWriter,
+) -> None:
+    root = "/folder\udce9 [x]*"
+    photo = Failure("b.png", "unsupported", "no parser", "convert it")
+    put(catalogue, "a.txt", ["one"], root=root)
+    put(catalogue, "c.txt", ["two"], root=root)
+    catalogue.record_unread(root, [photo, Failure("z\udce9.env", "secret", "a key")])
+    listed = catalogue.documents()
+    assert [(d.id, d.status) for d in listed] == [
+        ("a.txt", "ok"), ("b.png", "skipped"), ("c.txt", "ok"), ("z\\udce9.env", "skipped"),
+    ]  # fmt: skip
+    assert {d.root for d in listed} == {"/folder\\udce9 [x]*"}
+    assert (listed[1].reason, listed[1].message, listed[1].hint) == (
+        "unsupported", "no parser", "convert it",
+    )  # fmt: skip
+    assert set(catalogue.known(root)) == {"a.txt", "c.txt"}
+    catalogue.record_unread(root, [photo])
+    assert [d.id for d in catalogue.documents()] == ["a.txt", "b.png", "c.txt"]
+    catalogue.record_unread(root, [])
+    assert [d.id for d in catalogue.documents()] == ["a.txt", "c.txt"]
+
+
+def test_the_same_unread_files_are_not_written_again(catalogue: CatalogueWriter) -> None:
+    before = catalogue.state()
+    catalogue.record_unread(ROOT, [])
+    assert catalogue.state() == before
+    catalogue.record_unread(ROOT, [Failure("b.png", "unsupported", "no parser")])
+    written = catalogue.state()
+    assert written != before
+    catalogue.record_unread(ROOT, [Failure("b.png", "unsupported", "no parser")])
+    assert catalogue.state() == written
+
+
+@pytest.mark.parametrize("value", ["no json", "[1]", "[[1,2,3,4,5,6]]", "7"])
+def test_a_damaged_list_of_unread_files_is_said_so(catalogue: CatalogueWriter, value: str) -> None:
+    catalogue.set_meta({f"{UNREAD}{ROOT}": value})
+    with pytest.raises(IndexDamaged, match="list of files skipped"):
+        catalogue.documents()
+
+
+def test_a_removed_root_leaves_the_others(catalogue: CatalogueWriter) -> None:
+    gone = [*put(catalogue, "a.txt", ["one", "two"]), *put(catalogue, "b.txt", ["three"])]
+    put(catalogue, "a.txt", ["other"], root="/other")
+    catalogue.record_failure(
+        source("c.pdf"), "x", Failure("c.pdf", "encrypted", "no", "do"), RECIPE, 7
+    )
+    for root in (ROOT, "/other"):
+        catalogue.record_unread(root, [Failure("b.png", "unsupported", "no parser")])
+    tell_all(catalogue)
+    assert catalogue.remove_root(ROOT) == 3
+    assert stored_texts(catalogue) == ["other"]
+    assert [(d.root, d.id) for d in catalogue.documents()] == [
+        ("/other", "a.txt"), ("/other", "b.png"),
+    ]  # fmt: skip
+    assert {(name, op) for _, name, op in catalogue.pending()} == {(c.id, "delete") for c in gone}
+    assert catalogue.remove_root(ROOT) == 0
+
+
+def test_a_fact_that_should_be_a_number_is_damage(catalogue: CatalogueWriter) -> None:
+    catalogue.set_meta({"generation": "one"})
+    with pytest.raises(IndexDamaged, match="'one' where generation should be a number"):
+        catalogue.number("generation")
+
+
 def test_touching_remembers_size_and_time(catalogue: CatalogueWriter) -> None:
     put(catalogue, "a.txt", ["one"])
     catalogue.touch_documents([replace(source("a.txt"), size_bytes=11, mtime_ns=99)], 100)
@@ -172,6 +237,7 @@ def test_selection_limits_the_documents(
     put(catalogue, "docs/deep/c.TXT", ["c"])
     entries = catalogue.entries("rowid", catalogue.numbers(selection))
     assert {entry.chunk.document_id for entry in entries} == expected
+    assert catalogue.count_selected(selection) == len(expected)
 
 
 def test_more_ids_than_sqlite_has_variables_are_found(catalogue: CatalogueWriter) -> None:

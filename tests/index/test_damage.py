@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from synthetic import ROOT, add, manifest, unit, words
 
-from rag.index.base.errors import IndexFault, IndexLocked
+from rag.index.base.errors import IndexDamaged, IndexFault, IndexLocked, IndexMissing
 from rag.index.base.lock import WRITER, Lock
 from rag.index.index import Index
 from rag.index.store.catalogue import Catalogue
@@ -100,6 +100,53 @@ def test_verify_finds_vectors_and_chunks_that_differ(drained: Path) -> None:
     findings = verify(drained)
     assert "50 chunks of Chroma are not in the catalogue" in findings
     assert "1 vectors of Chroma differ from the catalogue's" in findings
+
+
+@pytest.mark.parametrize("command", [verify, rebuild])
+def test_without_an_index_nothing_is_made(
+    tmp_path: Path, command: Callable[[Path], object]
+) -> None:
+    with pytest.raises(IndexMissing, match="there is no index"):
+        command(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [verify, rebuild])
+def test_a_catalogue_that_cannot_be_read_is_said_so(
+    tmp_path: Path, command: Callable[[Path], object]
+) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"garbage" * 1000)
+    with pytest.raises(IndexDamaged, match="nothing was overwritten"):
+        command(tmp_path)
+
+
+def test_a_generation_that_is_no_number_is_damage(drained: Path) -> None:
+    set_meta(drained, "generation", "one")
+    with pytest.raises(IndexDamaged, match="'one' where generation should be a number"):
+        verify(drained)
+    with (
+        Index.open_for_reading(drained) as index,
+        pytest.raises(IndexDamaged, match="generation"),
+    ):
+        index.status()
+    with pytest.raises(IndexDamaged, match="generation"):
+        Index.open_for_writing(drained, manifest())
+
+
+def test_verify_beside_a_writer_is_refused(drained: Path) -> None:
+    with (
+        Index.open_for_writing(drained, manifest(), command="rag ingest here"),
+        pytest.raises(IndexLocked, match="rag ingest here"),
+    ):
+        verify(drained)
+
+
+def test_rebuild_returns_how_many_chunks_chroma_holds(drained: Path, tmp_path: Path) -> None:
+    assert rebuild(drained) == 300
+    Index.open_for_writing(tmp_path / "empty", manifest()).close()
+    assert verify(tmp_path / "empty") == []
+    assert rebuild(tmp_path / "empty") == 0
+    assert verify(tmp_path / "empty") == []
 
 
 def test_a_sound_chroma_that_was_not_closed_is_kept(drained: Path) -> None:

@@ -203,13 +203,41 @@ def test_status_needs_nothing_heavy(drained: Path, python_environment: dict[str,
 def test_status_counts_everything(drained: Path) -> None:
     with Index.open_for_writing(drained, manifest(), drain=False) as index:
         index.record_failure(source("b.pdf"), "x", Failure("b.pdf", "encrypted", "no", "do"))
+        index.record_unread(ROOT, [Failure("photo.png", "unsupported", "no parser")])
         add(index, "other.txt", ["one"], root="/second")
         status = index.status()
-    assert (status.documents, status.skipped, status.chunks, status.vectors) == (7, 1, 301, 301)
+    assert (status.documents, status.skipped, status.chunks, status.vectors) == (7, 2, 301, 301)
     assert status.roots == (ROOT, "/second")
     assert (status.pending, status.generation, status.clean) == (1, 1, True)
     assert status.bytes_on_disk > 100_000
     assert status.ingested_ns is not None
+
+
+def test_chunks_are_counted_with_and_without_a_selection(drained: Path) -> None:
+    with Index.open_for_reading(drained) as index:
+        assert index.count() == index.count(Selection()) == 300
+        assert index.count(Selection(path_globs=("docs/[12].txt",))) == 100
+        assert index.count(Selection(roots=("/elsewhere",))) == 0
+
+
+def test_a_removed_root_goes_from_chroma_too(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest()) as index:
+        add(index, "other.txt", ["one"], root="/second")
+        assert index.remove_root(ROOT) == 6
+        assert index.remove_root("/nowhere") == 0
+        assert index.status().roots == ("/second",)
+    assert index.warnings == []
+    with Index.open_for_reading(drained, search="chroma") as index:
+        assert texts_found(index, "file 1 number 1", 5) == ["one"]
+        assert index.status().pending == 0
+
+
+def test_only_a_writer_removes(drained: Path) -> None:
+    with (
+        Index.open_for_reading(drained) as index,
+        pytest.raises(TypeError, match="opened for reading"),
+    ):
+        index.remove_root(ROOT)
 
 
 READ = """

@@ -67,6 +67,7 @@ class MemoryIndex:
         self.remembered: dict[tuple[str, str], Known] = {}
         self.documents: dict[tuple[str, str], tuple[Document, list[Chunk]]] = {}
         self.vectors: dict[str, numpy.ndarray] = {}
+        self.unread: dict[str, tuple[Failure, ...]] = {}
         self.writes = 0
         self.thread = threading.get_ident()
 
@@ -113,6 +114,11 @@ class MemoryIndex:
         self.writes += 1
         self._remember(source, fingerprint, failure)
         self.documents.pop((source.root, source.id), None)
+
+    def record_unread(self, root: str, failures: Sequence[Failure]) -> None:
+        if self.unread.get(root, ()) != tuple(failures):
+            self.writes += 1
+            self.unread[root] = tuple(failures)
 
     def _remember(self, source: Source, fingerprint: str, failure: Failure | None) -> None:
         self.remembered[source.root, source.id] = Known(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import ceil
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,11 @@ def estimates(texts: Sequence[str]) -> list[int]:
 def dearer_together(texts: Sequence[str]) -> list[int]:
     """Count so that the whole is more than the sum of its parts, as no sane tokenizer does."""
     return [len(text.split()) + (len(text) // 20) ** 2 for text in texts]
+
+
+def word_piece(texts: Sequence[str]) -> list[int]:
+    """Count as WordPiece does: a word of more than 100 characters is one unknown token."""
+    return [sum(len(w) if len(w) <= 100 else 1 for w in text.split()) for text in texts]
 
 
 def cl100k(texts: Sequence[str]) -> list[int]:
@@ -63,7 +69,7 @@ messy_text = st.one_of(st.text(max_size=300), st.lists(fragments, max_size=80).m
     text=messy_text,
     marks=st.lists(st.tuples(st.integers(0, 300), st.integers(1, 6), st.text(max_size=60))),
     limit=st.integers(MIN_LIMIT, 120),
-    count=st.sampled_from([words, estimates, cl100k, characters, dearer_together]),
+    count=st.sampled_from([words, estimates, cl100k, characters, dearer_together, word_piece]),
     title=st.text(min_size=1, max_size=80),
 )
 def test_chunks_keep_every_promise(make_document, text, marks, limit, count, title) -> None:
@@ -74,7 +80,9 @@ def test_chunks_keep_every_promise(make_document, text, marks, limit, count, tit
         assert chunk.ordinal == ordinal
         assert text[chunk.start : chunk.end] == chunk.text == chunk.text.strip() != ""
         assert 0 < chunk.tokens <= limit
-        assert chunk.tokens == max(1, count([chunk.embedding_text])[0])
+        least = ceil(len(chunk.embedding_text) / 8)
+        assert len(chunk.text) <= 32 * limit
+        assert chunk.tokens == max(least, count([chunk.embedding_text])[0])
         assert not text[covered : chunk.start].strip(), "a character was left out"
         assert covered <= chunk.start, "two chunks overlap"
         covered = chunk.end
@@ -236,6 +244,31 @@ def test_ten_megabytes_on_one_line_take_linear_time(make_document: Build) -> Non
         assert asked < 4 * len(text)
         assert time.perf_counter() - started < 30
         assert sum(chunk.tokens for chunk in chunks) > 0.7 * 250 * len(chunks)
+
+
+@pytest.mark.parametrize(
+    "unbroken", ["ภาษาไทยไม่มีช่องว่าง" * 30_000, "0123456789abcdef" * 4000, ("x" * 101 + " ") * 3000]
+)
+def test_runs_that_count_as_one_token_are_cut_all_the_same(
+    make_document: Build, unbroken: str
+) -> None:
+    asked = 0
+
+    def counting(texts: Sequence[str]) -> list[int]:
+        nonlocal asked
+        asked += sum(map(len, texts))
+        return word_piece(texts)
+
+    chunks = chunk_document(make_document(unbroken), 250, counting, "r")
+    assert max(len(chunk.embedding_text) for chunk in chunks) <= 8 * 250
+    assert len(chunks) < len(unbroken) / 1000
+    assert asked < 4 * len(unbroken)
+
+
+@pytest.mark.parametrize("apart", [" " * 20_000, "\n" * 20_000, "\n" + "\t" * 20_000])
+def test_a_sea_of_blanks_is_in_no_chunk(make_document: Build, apart: str) -> None:
+    chunks = chunk_document(make_document(apart.join(["one", "two", "three"])), 250, words, "r")
+    assert texts_of(chunks) == ["one", "two", "three"]
 
 
 @pytest.mark.parametrize(

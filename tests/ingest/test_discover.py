@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.base.documents import Failure, Known, Source
 from ingest.base.errors import FolderError, UnreadableFile
-from ingest.discover import diff, printable_name, scan
+from ingest.discover import check_folder, diff, printable_name, scan
 from ingest.parse.media import media_type_of
 
 SECOND = 1_000_000_000
@@ -83,7 +83,10 @@ def test_scan_reports_files_over_the_limit(tmp_path: Path) -> None:
     write(tmp_path, "a.txt")
     with (tmp_path / "big.txt").open("wb") as file:
         file.truncate(65 * 2**20)
-    assert reasons(tmp_path) == {"big.txt": "too-large"}
+    (failure,) = scan(tmp_path)[1]
+    assert (failure.source_id, failure.reason) == ("big.txt", "too-large")
+    assert failure.message == "the file has 68.2 MB, the limit is 64 MB"
+    assert "RAG_MAX_FILE_MEGABYTES" in failure.hint
     assert len(scan(tmp_path, 66 * 2**20)[0]) == 2
 
 
@@ -154,11 +157,28 @@ def test_scan_of_nothing_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="there is no folder") as missing:
         scan(tmp_path / "missing")
     assert missing.value.hint
-    with pytest.raises(FolderError, match="holds no files"):
+    (tmp_path / "catalogue.sqlite").write_bytes(b"")
+    with pytest.raises(FolderError, match="is an index"):
         scan(tmp_path)
-    write(tmp_path, "photo.png")
-    with pytest.raises(FolderError, match=r"1 entries refused, the first is photo\.png"):
-        scan(tmp_path)
+
+
+def test_scan_of_an_empty_folder_finds_nothing(tmp_path: Path) -> None:
+    assert scan(tmp_path) == ([], [])
+
+
+def test_check_takes_folders_and_files_only(tmp_path: Path) -> None:
+    write(tmp_path, "a.txt")
+    check_folder(tmp_path)
+    check_folder(tmp_path / "a.txt")
+    with pytest.raises(FolderError, match="there is no folder"):
+        check_folder(tmp_path / "missing")
+
+
+@needs_posix
+def test_check_refuses_what_is_neither(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FolderError, match="neither a folder nor a file"):
+        check_folder(tmp_path / "pipe")
 
 
 # diff

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest import Options, ParseError, ingest_folder, plan_folder
-from ingest.base.documents import Progress
+from ingest.base.documents import Known, Progress
 from ingest.base.errors import FolderError, PipelineError, SettingsError
 
 RECIPE = Options().recipe
@@ -86,16 +87,16 @@ def test_a_file_that_went_is_removed_and_one_that_moved_is_not_embedded(
 def test_a_touched_file_is_remembered_with_its_new_time(folder, embedder, index) -> None:
     ingest_folder(folder, embedder, index)
     age(folder)
-    assert len(plan_folder(folder, index).touched) == 3
+    assert len(plan_folder(folder, index.known).touched) == 3
     assert ingest_folder(folder, embedder, index).unchanged == 3
-    assert len(plan_folder(folder, index).unchanged) == 3
+    assert len(plan_folder(folder, index.known).unchanged) == 3
 
 
 def test_another_recipe_reads_everything_again(folder, embedder, index) -> None:
     ingest_folder(folder, embedder, index)
     options = Options(chunk_tokens=100)
     assert options.recipe != RECIPE
-    assert len(plan_folder(folder, index, options).changed) == 3
+    assert len(plan_folder(folder, index.known, options).changed) == 3
 
 
 def test_no_bad_file_stops_the_folder(folder, embedder, index) -> None:
@@ -117,7 +118,7 @@ def test_a_bad_file_is_reported_again_but_not_read_again(folder, embedder, index
     bad.write_bytes(b"%PDF-1.4 nonsense")
     age(folder)
     first = ingest_folder(folder, embedder, index).skipped
-    plan = plan_folder(folder, index)
+    plan = plan_folder(folder, index.known)
     assert plan.skipped == first
     assert plan.new == plan.changed == ()
     bad.write_bytes(b"now this is text")
@@ -135,7 +136,7 @@ def test_a_document_that_turns_bad_loses_its_chunks(folder, embedder, index) -> 
 
 
 def test_planning_changes_nothing(folder, embedder, index) -> None:
-    plan = plan_folder(folder, index)
+    plan = plan_folder(folder, index.known)
     assert [source.id for source in plan.new] == ["leave.md", "pay.txt", "sub/page.html"]
     assert index.writes == 0
     assert embedder.calls == []
@@ -203,7 +204,7 @@ def test_documents_below_a_closed_folder_are_kept(folder, embedder, index) -> No
     ingest_folder(folder, embedder, index)
     (folder / "sub").chmod(0)
     try:
-        plan = plan_folder(folder, index)
+        plan = plan_folder(folder, index.known)
     finally:
         (folder / "sub").chmod(0o700)
     assert plan.vanished == ()
@@ -219,25 +220,96 @@ def test_documents_below_a_path_that_cannot_be_opened_are_kept(folder, embedder,
         outside, inside = inside, os.open("d" * 200, os.O_RDONLY, dir_fd=inside)
         os.close(outside)
     os.close(inside)
-    (failure,) = plan_folder(folder, index).skipped
+    (failure,) = plan_folder(folder, index.known).skipped
     assert failure.reason == "unreadable"
     root = os.path.realpath(folder)
     entry = index.remembered[root, "pay.txt"]
     index.remembered[root, f"{failure.source_id}/deep.txt"] = entry
     index.remembered[root, "dd/gone.txt"] = entry
-    assert plan_folder(folder, index).vanished == ("dd/gone.txt",)
+    assert plan_folder(folder, index.known).vanished == ("dd/gone.txt",)
 
 
-def test_a_folder_that_is_missing_or_empty_removes_nothing(folder, embedder, index) -> None:
+def test_a_folder_that_is_missing_removes_nothing(folder, embedder, index) -> None:
     ingest_folder(folder, embedder, index)
     writes = index.writes
     folder.rename(folder.parent / "away")
-    with pytest.raises(FolderError):
-        ingest_folder(folder, embedder, index)
-    folder.mkdir()
-    with pytest.raises(FolderError):
+    with pytest.raises(FolderError, match="there is no folder"):
         ingest_folder(folder, embedder, index)
     assert index.writes == writes
+
+
+@pytest.mark.skipif(
+    os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_a_folder_that_cannot_be_read_removes_nothing(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    folder.chmod(0)
+    try:
+        with pytest.raises(FolderError, match="cannot be opened"):
+            ingest_folder(folder, embedder, index)
+    finally:
+        folder.chmod(0o700)
+    assert len(index.ids()) == 3
+
+
+def test_a_folder_that_became_an_index_removes_nothing(folder, embedder, index) -> None:
+    ingest_folder(folder, embedder, index)
+    (folder / "catalogue.sqlite").write_bytes(b"")
+    with pytest.raises(FolderError, match="is an index"):
+        ingest_folder(folder, embedder, index)
+    assert len(index.ids()) == 3
+
+
+@pytest.mark.parametrize("left", [(), ("photo.png",)])
+def test_an_emptied_folder_loses_all_its_documents_once(folder, embedder, index, left) -> None:
+    ingest_folder(folder, embedder, index)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_bytes(b"x")
+    everything = ("leave.md", "pay.txt", "sub/page.html")
+    assert plan_folder(folder, index.known).vanished == everything
+    assert ingest_folder(folder, embedder, index).removed == everything
+    assert index.ids() == []
+    with pytest.raises(FolderError, match="holds no"):
+        ingest_folder(folder, embedder, index)
+
+
+def test_a_folder_of_which_nothing_is_known_must_hold_something(folder, index, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderError, match="holds no files"):
+        plan_folder(tmp_path / "empty", index.known)
+    (tmp_path / "empty" / "photo.png").write_bytes(b"x")
+    with pytest.raises(FolderError, match=r"1 entries refused, the first is photo\.png"):
+        plan_folder(tmp_path / "empty", index.known)
+
+
+def test_a_plan_needs_no_index(folder) -> None:
+    asked: list[str] = []
+
+    def nothing_known(root: str) -> dict[str, Known]:
+        asked.append(root)
+        return {}
+
+    assert len(plan_folder(folder, nothing_known).new) == 3
+    assert asked == [os.path.realpath(folder)]
+
+
+def test_files_that_were_not_opened_are_remembered_until_they_are_gone(
+    folder, embedder, index
+) -> None:
+    root = os.path.realpath(folder)
+    (folder / "photo.png").write_bytes(b"x")
+    (folder / "empty.txt").write_bytes(b"")
+    ingest_folder(folder, embedder, index)
+    assert [(f.source_id, f.reason) for f in index.unread[root]] == [("photo.png", "unsupported")]
+    ingest_folder(folder / "pay.txt", embedder, index)
+    assert len(index.unread[root]) == 1
+    ingest_folder(folder, embedder, index)
+    assert len(index.unread[root]) == 1
+    (folder / "photo.png").unlink()
+    ingest_folder(folder, embedder, index)
+    assert index.unread[root] == ()
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,8 @@ MISTYPED = ModelInfo("text-embedding-qwen3-embedding-0.6b", "chat", loaded=True)
         ([EMBEDDER, COLD_EMBEDDER], "bge-m3", COLD_EMBEDDER, "named by RAG_EMBEDDING_MODEL"),
         ([ModelInfo("a"), ModelInfo("nomic-embed-text:latest")], None,
          ModelInfo("nomic-embed-text:latest"), "the only embedding model offered"),
+        ([ModelInfo("/tmp/m.gguf")], None, ModelInfo("/tmp/m.gguf"),
+         "the only model offered; the first text sent proves it"),
     ],
 )  # fmt: skip
 def test_embedding_model_is_chosen_with_its_reason(models, wanted, chosen, reason):

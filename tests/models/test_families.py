@@ -47,6 +47,9 @@ def test_embedding_models_are_known_by_name(model, embeds):
         ("nomic-embed-text-v1.5:2", "nomic-embed-text-v1.5"),
         ("sentence-transformers/all-MiniLM-L6-v2", "all-minilm-l6-v2"),
         ("/models/bge-small-en-v1.5.gguf", "bge-small-en-v1.5"),
+        ("all-MiniLM-L6-v2-Q8_0.gguf", "all-minilm-l6-v2"),
+        ("nomic-embed-text-v1.5.f16.gguf", "nomic-embed-text-v1.5"),
+        ("bge-m3-IQ4_XS", "bge-m3"),
     ],
 )
 def test_one_model_has_one_canonical_name(model, name):

@@ -88,7 +88,9 @@ def test_invented_numbers_are_removed_from_the_text():
 
 def test_quotes_without_full_stops_are_each_found():
     context = (hit(1, "| BP-24 | Spare pack | 410 |\n| BP-48 | Double pack | 790 |"),)
-    _, found = cite('"| BP-48 | Double pack | 790 |" [1] "| BP-24 | Spare pack | 410 |" [1]', context, page_at)
+    _, found = cite(
+        '"| BP-48 | Double pack | 790 |" [1] "| BP-24 | Spare pack | 410 |" [1]', context, page_at
+    )
     assert [(c.quote, c.verified) for c in found] == [
         ("| BP-24 | Spare pack | 410 |", True), ("| BP-48 | Double pack | 790 |", True)]  # fmt: skip
 

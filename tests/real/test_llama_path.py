@@ -7,23 +7,13 @@ from pathlib import Path
 import pytest
 
 from rag.cli.main import main
-from rag.models.base.errors import ContextOverflow, EndpointUnreachable
+from rag.models.base.errors import EndpointUnreachable
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 
 HANDBOOK = Path(__file__).parents[2] / "data" / "documents" / "handbook"
 EMBEDDING_MODEL, CHAT_MODEL = "all-MiniLM-L6-v2", "tiny-random-chat"
 QUESTION = "How many days of leave do I have in a year?"
-BUDGET_IS_ESTIMATED = pytest.mark.xfail(
-    reason="this model needs twice the tokens of cl100k, the budget allows for 1.35 times",
-    raises=ContextOverflow, strict=False,
-)  # fmt: skip
-LIMIT_IS_NOT_LEARNED = pytest.mark.xfail(
-    reason="the batch of the server is smaller than the context it names", strict=False
-)
-FILE_NAME_TELLS_QUANTISATION = pytest.mark.xfail(
-    reason="-Q8_0 in a name is taken for another model", strict=False
-)
 
 
 @pytest.fixture
@@ -111,7 +101,6 @@ def test_answer_says_what_was_cut_and_what_was_used(run, two_servers, handbook_i
     assert answer["context"][0]["chunk"]["document_id"].endswith("leave.md")
 
 
-@BUDGET_IS_ESTIMATED
 def test_prompt_fits_the_loaded_context_with_many_passages(
     handbook_index, llama_embedding_url, llama_chat_url
 ):
@@ -136,7 +125,7 @@ def test_server_killed_while_it_answers_is_told_by_ask(handbook_index, llama_emb
     [
         "embedding",
         "embedding without a name",
-        pytest.param("embedding of a quantised file", marks=FILE_NAME_TELLS_QUANTISATION),
+        "embedding of a quantised file",
     ],
 )
 def test_index_of_the_embedded_default_is_asked_through_llama_cpp(
@@ -164,7 +153,6 @@ def test_wrong_key_on_the_command_line_is_one_error(run, llama, monkeypatch):
     assert "RAG_API_KEY" in fix
 
 
-@LIMIT_IS_NOT_LEARNED
 def test_server_with_small_batches_embeds_smaller_chunks(run, two_servers, monkeypatch, llama):
     monkeypatch.setenv("RAG_EMBEDDING_ENDPOINT", llama["embedding in small batches"])
     code, _, err = run("ingest", HANDBOOK / "hausordnung-lüttsande.md")

@@ -36,7 +36,7 @@ class Lock:
         except OSError as error:
             raise IndexFault(
                 f"the lock {self._lock.lock_file} cannot be opened: {error.strerror or error}",
-                "check that the index folder is writable, or set RAG_INDEX to one that is",
+                "check that the index folder is writable, or set RAG_INDEX_DIR to one that is",
             ) from error
         with suppress(OSError):  # who holds it is a courtesy, the lock is what counts
             self._holder.write_text(_describe(command), encoding="utf-8")

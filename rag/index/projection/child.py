@@ -163,7 +163,7 @@ def tell(catalogue: Catalogue, chroma: ChromaVectors) -> bool:
 
 def write_findings(catalogue: Catalogue, lock: Lock) -> int:
     """Write what is wrong with Chroma to standard output."""
-    if not lock.try_acquire("rag check", _PATIENCE_SECONDS):
+    if not lock.try_acquire("rag verify", _PATIENCE_SECONDS):
         return BUSY
     from rag.index.projection.check import check
 
@@ -176,7 +176,7 @@ def rebuild(catalogue: Catalogue, lock: Lock, documents: bool) -> int:
     from rag.index.projection.chroma import ChromaVectors
 
     with _wanted(catalogue):
-        if not lock.try_acquire("rag rebuild", _PATIENCE_SECONDS):
+        if not lock.try_acquire("rag repair", _PATIENCE_SECONDS):
             return BUSY
     generation = next_generation(catalogue)
     pending = catalogue.pending()
@@ -186,7 +186,7 @@ def rebuild(catalogue: Catalogue, lock: Lock, documents: bool) -> int:
         reach("rebuild:page")
         chroma.upsert(page)
     if chroma.count() != catalogue.count("chunks"):
-        raise IndexFault("Chroma does not hold what it was told")
+        raise IndexFault("Chroma does not hold what it was told", "run rag repair again")
     chroma.close()
     settle(folder)
     facts = {"seal": seal(folder), **_describe(documents)}

@@ -22,7 +22,7 @@ MOST_PER_BATCH = 1000
 _LONGEST_METADATA = 1000
 _DATABASE = "chroma.sqlite3"
 _IMPORT_HINT = "unset CHROMA_... variables, or install it anew: pip install chromadb"
-_HINT = "rag ingest rebuilds it from the catalogue; RAG_SEARCH=exact does without it"
+_HINT = "rag repair makes it anew from the catalogue; RAG_SEARCH=exact does without it"
 
 
 class ChromaVectors:

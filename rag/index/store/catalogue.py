@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.base.documents import Chunk, Known
 from rag.index.base.errors import IndexDamaged, IndexMissing
 from rag.index.store import records
-from rag.index.store.database import Database, Row, Value, create
+from rag.index.store.database import DAMAGE_HINT, Database, Row, Value, create
 from rag.index.store.records import Entry, Selection, StoredDocument, blob, integer, storable
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "catalogue.sqlite"
 FORMAT = 1
+UNREAD = "unread:"
+"""What the facts begin with that list the files of a root that were not opened."""
 
 _PAGE = 500
 """Values in one `IN (...)`: every SQLite allows at least 999."""
@@ -56,8 +58,15 @@ class Catalogue:
         return str(rows[0][0]) if rows else default
 
     def number(self, key: str) -> int:
-        """Return a fact that is a number, 0 when it was never set."""
-        return int(self.meta(key, "0"))
+        """Return a fact that is a number, 0 when it was never set; raises IndexDamaged."""
+        value = self.meta(key, "0")
+        try:
+            return int(value)
+        except ValueError:
+            raise IndexDamaged(
+                f"{self.folder / FILE_NAME} has {value[:20]!r} where {key} should be a number",
+                DAMAGE_HINT,
+            ) from None
 
     def set_meta(self, facts: Mapping[str, str | int], name: str = "meta") -> None:
         """Store facts, together; `name` is that of the failpoint."""
@@ -79,8 +88,15 @@ class Catalogue:
         return {str(row[0]): records.read_known(row) for row in rows}
 
     def documents(self) -> list[StoredDocument]:
-        """Return every source, ingested or refused, by root and id."""
-        return [records.read_document(row) for row in self._rows(records.DOCUMENTS)]
+        """Return every source, ingested, refused or never opened, by root and id.
+
+        One that cannot be opened any more, but has chunks of an earlier run, is there twice.
+        """
+        documents = [records.read_document(row) for row in self._rows(records.DOCUMENTS)]
+        sql = "SELECT substr(key, ?), value FROM meta WHERE key GLOB ?"
+        for root, text in self._rows(sql, (len(UNREAD) + 1, f"{UNREAD}*")):
+            documents += records.read_unread(str(root), str(text))
+        return sorted(documents, key=lambda document: (document.root, document.id))
 
     # ---- vectors
 
@@ -122,6 +138,12 @@ class Catalogue:
         where, values = records.where_selected(selection)
         sql = f"SELECT c.rowid FROM {records.CHUNKS_OF_DOCUMENTS} WHERE {where}"  # noqa: S608
         return [integer(row[0]) for row in self._rows(sql, values)]
+
+    def count_selected(self, selection: Selection) -> int:
+        """Return how many chunks are in the documents selected."""
+        where, values = records.where_selected(selection)
+        sql = f"SELECT count(*) FROM {records.CHUNKS_OF_DOCUMENTS} WHERE {where}"  # noqa: S608
+        return integer(self._rows(sql, values)[0][0])
 
     def chunk_ids(self) -> list[str]:
         """Return the ids of all chunks."""

@@ -19,7 +19,7 @@ Row: TypeAlias = "tuple[Value, ...]"
 
 _BUSY_SECONDS = 30.0
 _DISK_HINT = "free some space and run the same command again; nothing that was stored is lost"
-_DAMAGE_HINT = "restore a backup, or move the folder away and ingest again; nothing was overwritten"
+DAMAGE_HINT = "restore a backup, or move the folder away and ingest again; nothing was overwritten"
 
 
 class Database:
@@ -110,7 +110,7 @@ class Database:
                 "update the program, or make another: rag ingest --index OTHER FOLDER",
             )
         if found != version or not tables:
-            raise IndexDamaged(f"{self.path} is not a catalogue of this program", _DAMAGE_HINT)
+            raise IndexDamaged(f"{self.path} is not a catalogue of this program", DAMAGE_HINT)
 
 
 def create(path: Path, schema: str, version: int) -> None:
@@ -170,7 +170,7 @@ def _translate(error: sqlite3.Error, path: Path) -> IndexFault:
     if code == sqlite3.SQLITE_FULL:
         return DiskFull(f"no room left to write {path}", _DISK_HINT)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return IndexDamaged(f"{path} is damaged: {error}", _DAMAGE_HINT)
+        return IndexDamaged(f"{path} is damaged: {error}", DAMAGE_HINT)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return IndexLocked(f"another program holds {path}", "close it and run the command again")
     return IndexFault(f"{path}: {error}", "check the disk and the folder's permissions")

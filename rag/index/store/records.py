@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from ingest.base.documents import Chunk, Failure, Known
+from rag.index.base.errors import IndexDamaged
 from rag.index.store.database import Row, Value
 
 TABLES = ("documents", "chunks", "vectors", "outbox")
@@ -99,7 +100,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A source as the index knows it; `status` is "ok" or "skipped" with a reason."""
+    """A source as the index knows it; `status` is "ok" or "skipped" with a reason.
+
+    Of one that was never opened only the reason is known, not its type or size.
+    """
 
     root: str
     id: str
@@ -211,6 +215,27 @@ def read_document(row: Row) -> StoredDocument:
         integer(size_bytes),
         integer(chunks),
     )
+
+
+def write_failures(failures: Sequence[Failure]) -> str:
+    """Return failures as one line of JSON."""
+    return json.dumps([[*map(storable, astuple(failure))] for failure in failures])
+
+
+def read_unread(root: str, text: str) -> list[StoredDocument]:
+    """Return what `write_failures` wrote of the files of a root that were not opened."""
+    try:
+        failures = [Failure(*map(str, fields)) for fields in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        raise IndexDamaged(
+            f"the list of files skipped in {root} cannot be read", "ingest the folder again"
+        ) from error
+    return [
+        StoredDocument(
+            root, f.source_id, "", "", "skipped", f.reason, f.message, f.hint, (), 0, 0, 0
+        )
+        for f in failures
+    ]
 
 
 def read_page(row: Row, offset: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socketserver
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -20,9 +20,13 @@ IDLE_SECONDS = 60
 _OWN_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
-def serve(handler: Handler, port: int) -> None:
-    """Serve on 127.0.0.1 until interrupted; raises EndpointUnreachable when the port is taken."""
+def serve(handler: Handler, port: int, on_ready: Callable[[str], None] = lambda _url: None) -> None:
+    """Serve on 127.0.0.1 until interrupted; `on_ready` gets the base URL once it is served.
+
+    Raises EndpointUnreachable when the port is taken.
+    """
     with _open(handler, port) as server, suppress(KeyboardInterrupt):
+        on_ready(f"http://{ADDRESS}:{server.server_port}/v1")
         server.serve_forever()
 
 

@@ -41,6 +41,7 @@ _GONE = re.compile(r"model has crashed|model (was )?unloaded|failed to load", re
 _LOADING = re.compile(r"loading model|model is loading|server busy", re.IGNORECASE)
 _KEY = re.compile(r"invalid_api_key|api token is required|authentication", re.IGNORECASE)
 _WRONG_PATH = re.compile(r"unexpected endpoint or method", re.IGNORECASE)
+_FORMAT = re.compile(r"response_format|input should be 'text' or 'json_object'", re.IGNORECASE)
 _WRONG_KIND = re.compile(
     r"does not support (embeddings|logits|chat)|embeddings? (is|are) (not supported|disabled)"
     r"|not (an )?embedding model",
@@ -113,6 +114,8 @@ def _by_text(text: str, said: str) -> EndpointError | None:
         return ModelUnavailable(said, "load the model again in the server", retryable=True)
     if _LOADING.search(text):
         return ServerBusy(said, "wait until the model is loaded, then try again", retryable=True)
+    if _FORMAT.search(text):
+        return RequestRefused(said, "the server does not support this form of output")
     if _WRONG_KIND.search(text):
         return ModelUnavailable(
             said, "set RAG_EMBEDDING_ENDPOINT and RAG_CHAT_ENDPOINT to a server for each"
@@ -120,7 +123,8 @@ def _by_text(text: str, said: str) -> EndpointError | None:
     if _OVERFLOW.search(text):
         return ContextOverflow(
             said,
-            "load the model with a larger context, or lower RAG_TOP_K or RAG_CHUNK_TOKENS",
+            "load the model with a larger context (llama.cpp embeds up to --ubatch-size), lower "
+            "RAG_CHUNK_TOKENS or RAG_TOP_K, or ask a shorter question",
             limit_tokens=overflow_limit(text),
         )
     return None
@@ -138,3 +142,11 @@ def _by_status(status: int | None, said: str) -> EndpointError:
             return RequestRefused(said, "see the server's log; rag doctor shows what was chosen")
         case _:
             return EndpointError(said, "see the server's log, then try again", retryable=True)
+
+
+def read_seconds(header: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, None when it is missing or a date."""
+    try:
+        return max(0.0, float(header or ""))
+    except ValueError:
+        return None

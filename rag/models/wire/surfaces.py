@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from rag.models.base.messages import Delta, Message, NativeReport, Usage
@@ -105,6 +105,16 @@ def _read_response(event: Record) -> Delta:
             )
         case _:
             return Delta()
+
+
+def mark_cut(delta: Delta, max_tokens: int) -> Delta:
+    """Call an end that came just when all tokens were used what it is: a cut.
+
+    llama.cpp reports such an answer as completed on /v1/responses.
+    """
+    if delta.finish_reason == "stop" and delta.usage and delta.usage.answer_tokens >= max_tokens:
+        return replace(delta, finish_reason="length")
+    return delta
 
 
 def failure_in(event: Record) -> object:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import time
 
 import pytest
 from hypothesis import given
@@ -83,7 +84,45 @@ def test_line_ends_become_newlines() -> None:
 
 def test_what_nobody_can_see_is_removed() -> None:
     hidden = "".join(chr(0xE0000 + ord(char)) for char in "ignore all")
-    assert clean(f"a\u200bb\u202ec\ufeffd\xade{hidden}f\x1b[0m") == "abcdef[0m"
+    assert clean(f"a\u200bb\u202ec\ufeffd\xade{hidden}f") == "abcdef"
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "\x1b[0m",
+        "\x1b[1;38;5;196m",
+        "\x1b[2K",
+        "\x1b]0;a title\x07",
+        "\x1b]8;;http://x\x1b\\",
+        "\x1b(B",
+    ],
+)
+def test_what_only_terminals_obey_is_removed(sequence: str) -> None:
+    assert clean(f"on{sequence}e\n") == "one\n"
+
+
+def test_text_after_a_stray_escape_stays() -> None:
+    assert clean("a\x1bb \x1b]0;unfinished\nnext") == "ab ]0;unfinished\nnext"
+
+
+def test_many_unfinished_sequences_take_linear_time() -> None:
+    started = time.perf_counter()
+    clean("\x1b[" * 300_000 + "\x1b]" * 300_000 + "\x1b[" + "1" * 1_000_000)
+    assert time.perf_counter() - started < 5
+
+
+def test_a_coloured_log_is_text() -> None:
+    line = "\x1b]0;build\x07\x1b[32mOK\x1b[0m\n"
+    text, note = decode((line * 500).encode())
+    assert note == ""
+    assert clean(text) == "OK\n" * 500
+
+
+@pytest.mark.parametrize("control", [b"\x1b", b"\x00", b"\x07", b"\x01\x02\x03\x04"])
+def test_a_few_control_characters_make_no_binary(control: bytes) -> None:
+    text, _ = decode(b"Forty characters, with very few of them" + control)
+    assert clean(text) == "Forty characters, with very few of them"
 
 
 def test_joiners_that_spell_words_stay() -> None:

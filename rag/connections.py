@@ -1,0 +1,154 @@
+"""Settings in, connected models out: endpoints, the models chosen on them, the embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from rag.index.manifest import PROBE_TEXT, Manifest
+from rag.models.base.messages import Delta
+from rag.models.chat.thinking import begins_inside_thought, separate_thinking
+from rag.models.choose import Choice, choose_chat, choose_embedding
+from rag.models.discover import list_models
+from rag.settings import EMBEDDED, Settings
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Vectors
+    from rag.models.embedded.wire import EmbeddedServer
+    from rag.models.embedder import EndpointEmbedder
+    from rag.models.endpoint import Endpoint
+    from rag.query.prompt import Prompt
+
+# What a chat model has when its server does not say: the smallest default in use.
+FALLBACK_CONTEXT_TOKENS = 4096
+
+
+class Connections:
+    """The model side of a pipeline; nothing is connected before it is needed.
+
+    `on_wait` is told what is waited for, and for how many seconds already.
+    """
+
+    def __init__(
+        self, settings: Settings, on_wait: Callable[[str, float], None] = lambda _what, _for: None
+    ) -> None:
+        self.settings = settings
+        self._on_wait = on_wait
+        self._endpoints: dict[str, Endpoint] = {}
+
+    @property
+    def is_extractive(self) -> bool:
+        """Tell whether answers are quoted by the embedded model."""
+        return self.settings.chat_at == EMBEDDED
+
+    @cached_property
+    def embedding_choice(self) -> Choice:
+        """Return the embedding model used and why."""
+        offer = list_models(self.endpoint(self.settings.embeddings_at))
+        return choose_embedding(offer, self.settings.embedding_model)
+
+    @cached_property
+    def chat_choice(self) -> Choice:
+        """Return the chat model used and why."""
+        offer = list_models(self.endpoint(self.settings.chat_at))
+        return choose_chat(offer, self.settings.chat_model)
+
+    @property
+    def context_tokens(self) -> int:
+        """Return the chat model's context: the setting, else what is loaded, else 4096."""
+        model = self.chat_choice.model
+        return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
+
+    @cached_property
+    def embedder(self) -> EndpointEmbedder:
+        """Return the embedder for documents and questions."""
+        return self._embedder_and_probe[0]
+
+    def embedder_for_chunks(self, tokens: int) -> EndpointEmbedder:
+        """Return the embedder, sure to read that many tokens of a text, or to say how many."""
+        if self.settings.embeddings_at == EMBEDDED:
+            return self.embedder
+        from rag.models.embedder import with_true_limit
+
+        return with_true_limit(self.embedder, tokens)
+
+    def manifest(self, recipe: str) -> Manifest:
+        """Return what an index made now would say of itself."""
+        embedder, probe = self._embedder_and_probe
+        return Manifest(
+            embedding_model=embedder.model,
+            identity=embedder.identity,
+            dimension=embedder.dimension,
+            query_prefix=embedder.family.query_prefix,
+            document_prefix=embedder.family.document_prefix,
+            token_limit=embedder.token_limit,
+            recipe=recipe,
+            probe=tuple(map(float, probe)),
+        )
+
+    def stream(self, prompt: Prompt) -> Iterator[Delta]:
+        """Yield the answer of the chat model, thinking apart from text."""
+        model = self.chat_choice.model.id
+        deltas = self.endpoint(self.settings.chat_at).stream(
+            model,
+            prompt.messages,
+            prompt.answer_tokens,
+            self.settings.temperature,
+            "chat" if self.is_extractive else self.settings.chat_surface,
+        )
+        if self.is_extractive:
+            return deltas
+        return separate_thinking(deltas, may_start_thinking=begins_inside_thought(model))
+
+    def endpoint(self, url: str) -> Endpoint:
+        """Return the connection to a server, the same one for the same address."""
+        if url not in self._endpoints:
+            self._endpoints[url] = self._connect(url)
+            self._endpoints[url].on_wait = self._on_wait
+        return self._endpoints[url]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
+    def _connect(self, url: str) -> Endpoint:
+        from rag.models.endpoint import Endpoint, Timeouts
+
+        settings = self.settings
+        timeouts = Timeouts(
+            settings.connect_timeout_seconds,
+            settings.response_timeout_seconds,
+            settings.idle_timeout_seconds,
+            load=settings.load_timeout_seconds,
+        )
+        if url == EMBEDDED:
+            from rag.models.embedded.wire import InProcessTransport
+
+            transport = InProcessTransport(self._embedded)
+            return Endpoint("http://embedded/v1", "embedded", timeouts, transport)
+        return Endpoint(
+            url,
+            settings.api_key.get_secret_value(),
+            timeouts,
+            native_embeddings=settings.embedding_surface == "native",
+        )
+
+    @cached_property
+    def _embedded(self) -> EmbeddedServer:
+        from rag.models.embedded.wire import EmbeddedServer
+
+        return EmbeddedServer(self.settings.cache_dir, self.settings.refusal_threshold)
+
+    @cached_property
+    def _embedder_and_probe(self) -> tuple[EndpointEmbedder, Vectors]:
+        from rag.models.embedder import connect_embedder
+
+        return connect_embedder(
+            self.endpoint(self.settings.embeddings_at),
+            self.embedding_choice.model,
+            self.settings.embedding_in_flight,
+            PROBE_TEXT,
+            self._embedded.count_tokens if self.settings.embeddings_at == EMBEDDED else None,
+        )
