@@ -77,9 +77,10 @@ def ingest(tmp_path: Path, server: FaultServer, *more: str, **options) -> subpro
 @POSIX
 def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, server, documents):
     process = ingest(tmp_path, server)
-    server.wait_for(4)
-    server.gate.clear()
+    # The probe, the check of the limit, then one request per two documents.
     server.wait_for(5)
+    server.gate.clear()
+    server.wait_for(6)
     process.send_signal(signal.SIGINT)
     started = time.monotonic()
     out, err = process.communicate(timeout=30)
@@ -99,9 +100,9 @@ def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path, server, do
 
 def test_second_writer_is_told_who_holds_the_index(tmp_path, server, documents):
     first = ingest(tmp_path, server)
-    server.wait_for(2)
-    server.gate.clear()
     server.wait_for(3)
+    server.gate.clear()
+    server.wait_for(4)
     second = ingest(tmp_path, server)
     _, err = second.communicate(timeout=20)
     server.gate.set()
