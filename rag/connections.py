@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rag.index.manifest import PROBE_TEXT, Manifest
 from rag.models.base.messages import Delta
+from rag.models.base.passages import EXTRACTIVE_MODEL
 from rag.models.chat.thinking import begins_inside_thought, separate_thinking
 from rag.models.choose import Choice, choose_chat, choose_embedding
-from rag.models.discover import list_models
+from rag.models.discover import ModelInfo, Offer, find_servers, list_models
 from rag.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ class Connections:
 
     @property
     def is_extractive(self) -> bool:
-        """Tell whether answers are quoted by the embedded model."""
-        return self.settings.chat_at == EMBEDDED
+        """Tell whether answers are quoted by the embedded model, here or on a server."""
+        return self.chat_choice.model.id == EXTRACTIVE_MODEL
 
     @cached_property
     def embedding_choice(self) -> Choice:
@@ -54,10 +56,13 @@ class Connections:
         offer = list_models(self.endpoint(self.settings.chat_at))
         return choose_chat(offer, self.settings.chat_model)
 
-    @property
-    def context_tokens(self) -> int:
-        """Return the chat model's context: the setting, else what is loaded, else 4096."""
-        model = self.chat_choice.model
+    @cached_property
+    def chat_model(self) -> ModelInfo:
+        """Return the chat model, loaded where the server can be told to."""
+        return self._load(self.settings.chat_at, self.chat_choice.model)
+
+    def context_tokens(self, model: ModelInfo) -> int:
+        """Return a chat model's context: the setting, else what is loaded, else 4096."""
         return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
 
     @cached_property
@@ -89,7 +94,7 @@ class Connections:
 
     def stream(self, prompt: Prompt) -> Iterator[Delta]:
         """Yield the answer of the chat model, thinking apart from text."""
-        model = self.chat_choice.model.id
+        model = self.chat_model.id
         deltas = self.endpoint(self.settings.chat_at).stream(
             model,
             prompt.messages,
@@ -112,6 +117,11 @@ class Connections:
         """Close all connections."""
         for endpoint in self._endpoints.values():
             endpoint.close()
+
+    def _load(self, url: str, model: ModelInfo) -> ModelInfo:
+        from rag.models.loading import load_model
+
+        return load_model(self.endpoint(url), model, self.settings.load_timeout_seconds)
 
     def _connect(self, url: str) -> Endpoint:
         from rag.models.endpoint import Endpoint, Timeouts
@@ -147,8 +157,23 @@ class Connections:
 
         return connect_embedder(
             self.endpoint(self.settings.embeddings_at),
-            self.embedding_choice.model,
+            self._load(self.settings.embeddings_at, self.embedding_choice.model),
             self.settings.embedding_in_flight,
             PROBE_TEXT,
             self._embedded.count_tokens if self.settings.embeddings_at == EMBEDDED else None,
         )
+
+
+def running_servers(settings: Settings) -> list[tuple[str, Offer]]:
+    """Return (URL, offer) of the servers that answer at their usual ports, in stated order."""
+    from rag.models.endpoint import Endpoint, Timeouts
+
+    key = settings.api_key.get_secret_value()
+    with ExitStack() as opened:
+
+        def connect(url: str) -> Endpoint:
+            endpoint = Endpoint(url, key, Timeouts(connect=1.0, response=1.0))
+            opened.callback(endpoint.close)
+            return endpoint
+
+        return find_servers(connect)

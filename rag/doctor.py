@@ -12,7 +12,7 @@ from typing import Literal
 
 from ingest.base.errors import PipelineError
 from rag import __version__
-from rag.connections import FALLBACK_CONTEXT_TOKENS
+from rag.connections import FALLBACK_CONTEXT_TOKENS, running_servers
 from rag.index.base.errors import IndexMissing
 from rag.models.choose import Choice
 from rag.models.discover import ModelInfo, list_models
@@ -69,6 +69,8 @@ def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
         offer = list_models(pipeline.models.endpoint(url))
     except PipelineError as error:
         yield _failure("server", error)
+        for other, found in running_servers(pipeline.settings):
+            yield Finding("ok", "server", f"{found.server} runs at {other}; RAG_ENDPOINT={other}")
         return
     models = ", ".join(map(describe, offer.models)) or "no models"
     yield Finding("ok", "server", f"{offer.server} at {url} ({offer.source}): {models}")
@@ -102,6 +104,11 @@ def _examine_choice(subject: str, choose: Callable[[], Choice]) -> Finding:
         choice = choose()
     except PipelineError as error:
         return _failure(subject, error)
+    if choice.model.remote_host:
+        return Finding(
+            "warn", subject, f"{choice.model.id} is passed on to {choice.model.remote_host}, "
+            "which sees your documents", "choose a model that runs here",
+        )  # fmt: skip
     if choice.model.loaded is False:
         return Finding(
             "warn", subject, f"{choice.model.id}: {choice.reason}",
@@ -112,9 +119,10 @@ def _examine_choice(subject: str, choose: Callable[[], Choice]) -> Finding:
 
 def _examine_context(pipeline: Pipeline) -> Iterator[Finding]:
     try:
-        model, tokens = pipeline.models.chat_choice.model, pipeline.models.context_tokens
+        model = pipeline.models.chat_choice.model
     except PipelineError:
         return
+    tokens = pipeline.models.context_tokens(model)
     if not (pipeline.settings.context_tokens or model.context_tokens):
         yield Finding(
             "warn", "context", f"the server does not say; {FALLBACK_CONTEXT_TOKENS} is assumed",

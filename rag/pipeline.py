@@ -109,7 +109,7 @@ class Pipeline:
         started = time.perf_counter()
         hits = self.search(question, k, selection)
         seconds = time.perf_counter() - started
-        context = self.models.context_tokens
+        context = self.models.context_tokens(self.models.chat_model)
         while True:
             try:
                 return self._answer(question, hits, context, seconds, on_text)
@@ -163,7 +163,7 @@ class Pipeline:
         retrieve_seconds: float,
         on_text: Callable[[str], None],
     ) -> Answer:
-        model, extractive = self.models.chat_choice.model.id, self.models.is_extractive
+        model, extractive = self.models.chat_model.id, self.models.is_extractive
         if not hits:
             return refuse(question, model, extractive=extractive, retrieve_seconds=retrieve_seconds)
         prompt = build_prompt(

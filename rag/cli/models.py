@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from rag.cli.console import Terminal
-from rag.cli.options import load_settings, pull
+from rag.cli.options import load_settings, pull, with_server
 from rag.cli.show import show_json
 from rag.settings import Settings
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         folder = pull(settings, terminal)
         terminal.say(f"the embedded model is ready in {folder}")
         return 0
-    return _list(settings, options, terminal)
+    return with_server(settings, terminal, lambda chosen: _list(chosen, options, terminal))
 
 
 def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
@@ -32,19 +32,18 @@ def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -
     from rag.pipeline import Pipeline
 
     with Pipeline(settings) as pipeline:
+        models = pipeline.models
         urls = dict.fromkeys((settings.embeddings_at, settings.chat_at))
-        offers = [list_models(pipeline.models.endpoint(url)) for url in urls]
+        offers = {url: list_models(models.endpoint(url)) for url in urls}
         if options.json:
-            show_json(terminal, offers)
+            show_json(terminal, list(offers.values()))
             return 0
-        for url, offer in zip(urls, offers, strict=True):
+        for url, offer in offers.items():
             terminal.say(f"{offer.server} at {url}", "bold")
             for model in offer.models:
                 terminal.say(f"  {model.kind:<10}{describe(model)}")
-        for what, choice in (
-            ("embedding", pipeline.models.embedding_choice),
-            ("chat", pipeline.models.chat_choice),
-        ):
+        choices = {"embedding": models.embedding_choice, "chat": models.chat_choice}
+        for what, choice in choices.items():
             terminal.say(f"{what}: {choice.model.id}, {choice.reason}")
     return 0
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from ingest.base.errors import SettingsError
 from rag.cli.console import Terminal
 from rag.models.base.errors import EndpointUnreachable
-from rag.settings import EMBEDDED, Settings
+from rag.settings import EMBEDDED, Settings, is_loopback
 
 Result = TypeVar("Result")
 
@@ -52,23 +52,50 @@ def _named(pairs: list[str]) -> dict[str, object]:
 def with_server(
     settings: Settings, terminal: Terminal, action: Callable[[Settings], Result]
 ) -> Result:
-    """Run the action; when no server answers and someone is there, offer the embedded model."""
+    """Run the action; when no server answers, take another that does, or offer the embedded model.
+
+    Other servers are looked for only when no address was set, and the embedded model is
+    offered only when someone is there to answer.
+    """
     try:
         return action(prepared(settings, terminal))
     except EndpointUnreachable as error:
-        if EMBEDDED in (settings.embeddings_at, settings.chat_at) or not terminal.is_interactive:
+        chosen = _other_server(settings, terminal) or _embedded_instead(settings, error, terminal)
+        if chosen is None:
             raise
-        if not terminal.confirm(
-            f"{error.message}. Use the embedded model instead (91 MB, downloaded once)?"
-        ):
-            raise
-    return action(prepared(all_embedded(settings), terminal))
+    return action(prepared(chosen, terminal))
+
+
+def _other_server(settings: Settings, terminal: Terminal) -> Settings | None:
+    if {"endpoint", "embedding_endpoint", "chat_endpoint"} & settings.model_fields_set:
+        return None
+    from rag.connections import running_servers
+
+    found = running_servers(settings)
+    if not found:
+        return None
+    url, offer = found[0]
+    others = "".join(f"; also running: {o.server} at {u}" for u, o in found[1:])
+    terminal.note(f"no LM Studio at {settings.endpoint}; using {offer.server} at {url}{others}")
+    return settings.model_copy(update={"endpoint": url})
+
+
+def _embedded_instead(
+    settings: Settings, error: EndpointUnreachable, terminal: Terminal
+) -> Settings | None:
+    if EMBEDDED in (settings.embeddings_at, settings.chat_at) or not terminal.is_interactive:
+        return None
+    question = f"{error.message}. Use the embedded model instead (91 MB, downloaded once)?"
+    return all_embedded(settings) if terminal.confirm(question) else None
 
 
 def prepared(settings: Settings, terminal: Terminal) -> Settings:
-    """Make sure that the embedded model's weights are there if it is used."""
+    """Make sure of the embedded model's weights if it is used; say who will see documents."""
     if EMBEDDED in (settings.embeddings_at, settings.chat_at):
         pull(settings, terminal)
+    for url in dict.fromkeys((settings.embeddings_at, settings.chat_at)):
+        if not is_loopback(url):
+            terminal.warn(f"documents and questions are sent to {url}")
     return settings
 
 

@@ -55,10 +55,11 @@ def choose_chat(offer: Offer, wanted: str | None) -> Choice:
 
 
 def _asked_for(offer: Offer, wanted: str, setting: str) -> Choice:
-    same = canonical_name(wanted)
-    for model in offer.models:
-        if model.id == wanted or canonical_name(model.id) == same:
-            return Choice(model, f"named by {setting}")
+    # The name as it is first: `llama:1b` and `llama:3b` are two models of one canonical name.
+    exact = [m for m in offer.models if m.id == wanted]
+    alike = [m for m in offer.models if canonical_name(m.id) == canonical_name(wanted)]
+    if exact or len(alike) == 1:
+        return Choice((exact or alike)[0], f"named by {setting}")
     raise ModelUnavailable(
         f"{offer.server} does not offer {wanted} ({_names(offer.models)})",
         f"load it in the server, or change {setting}",

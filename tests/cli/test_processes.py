@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -192,3 +193,28 @@ def test_reader_that_leaves_early_causes_no_traceback(tmp_path, documents, weigh
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
     process.wait(30)
+
+
+@POSIX
+def test_embedded_model_can_be_served_to_others(tmp_path, documents, weights_cache):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serving = start(tmp_path, "serve-embedded", "--port", str(port))
+    assert f"http://127.0.0.1:{port}/v1" in serving.stderr.readline()
+    flags = ("--endpoint", f"http://127.0.0.1:{port}")
+    made = start(tmp_path, "ingest", "docs", *flags)
+    _, err = made.communicate(timeout=60)
+    assert made.returncode == 0, err
+    asked = start(tmp_path, "ask", *flags, "What is the secret of part 7?")
+    out, err = asked.communicate(timeout=60)
+    assert asked.returncode == 0, err
+    assert "w7" in out
+    assert "Extractive answer" in out
+    taken = start(tmp_path, "serve-embedded", "--port", str(port))
+    _, err = taken.communicate(timeout=60)
+    assert taken.returncode == 1
+    assert "fix:" in err
+    assert "answers at" not in err
+    serving.send_signal(signal.SIGINT)
+    serving.communicate(timeout=20)
+    assert serving.returncode == 0

@@ -162,3 +162,11 @@ def test_model_that_is_not_offered_is_told_with_what_is():
         choose_chat(offer(CHAT), "gpt-9")
     with pytest.raises(ModelUnavailable, match="no chat model"):
         choose_chat(offer(EMBEDDER), None)
+
+
+def test_sizes_of_one_model_are_told_apart():
+    small, large = ModelInfo("llama3.2:1b"), ModelInfo("llama3.2:3b")
+    assert choose_chat(offer(small, large), "llama3.2:3b").model == large
+    with pytest.raises(ModelUnavailable):
+        choose_chat(offer(small, large), "llama3.2")
+    assert choose_chat(offer(large), "llama3.2").model == large

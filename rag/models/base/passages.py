@@ -9,6 +9,9 @@ from dataclasses import dataclass
 NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
 """What a model is told to reply, alone, when the passages do not hold the answer."""
 
+EXTRACTIVE_MODEL = "extractive"
+"""The name under which the embedded server offers its answers, wherever it runs."""
+
 _BLOCK = re.compile(
     r'<passage-(?P<fence>[0-9a-f]+) n="(?P<number>\d+)" source="(?P<source>[^"\n]*)">\n'
     r"(?P<text>.*?)\n</passage-(?P=fence)>",

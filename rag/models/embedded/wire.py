@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx2
 
 from rag.models.base.errors import ModelUnavailable
-from rag.models.base.passages import read_passages
+from rag.models.base.passages import EXTRACTIVE_MODEL, read_passages
 from rag.models.embedded.loopback import serve
 from rag.models.embedded.reply import Handler, Reply, reply_error, reply_json
 from rag.models.embedded.weights import are_weights_present, model_folder
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EmbeddedServer", "InProcessTransport", "serve"]
 
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"
-CHAT_MODEL = "extractive"
+CHAT_MODEL = EXTRACTIVE_MODEL
 DIMENSION = 384
 EMBEDDING_CONTEXT = 256
 CHAT_CONTEXT = 32_768
