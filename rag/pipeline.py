@@ -21,7 +21,7 @@ from rag.index.store.records import Selection
 from rag.models.base.errors import ContextOverflow
 from rag.query.answer import Answer, refuse, write_answer
 from rag.query.fuse import Hit
-from rag.query.prompt import build_prompt
+from rag.query.prompt import Prompt, build_prompt
 from rag.query.retrieve import retrieve
 from rag.settings import Settings
 
@@ -98,21 +98,40 @@ class Pipeline:
         k: int | None = None,
         selection: Selection | None = None,
         on_text: Callable[[str], None] = lambda _: None,
+        on_thinking: Callable[[str], None] = lambda _: None,
     ) -> Answer:
         """Return a cited answer to the question; `on_text` gets it piece by piece.
 
-        A prompt that proves too long for the model is packed again with fewer passages.
-        Raises PipelineError.
+        `on_thinking` gets what a reasoning model thinks before it answers.  A prompt that
+        proves too long for the model is packed again with fewer passages.  Raises PipelineError.
         """
         if not question.strip():
             raise PipelineError("the question is empty", 'write it in quotes: rag ask "..."')
         started = time.perf_counter()
         hits = self.search(question, k, selection)
         seconds = time.perf_counter() - started
+        if not hits:
+            return refuse(
+                question,
+                self.models.chat_model.id,
+                extractive=self.models.is_extractive,
+                retrieve_seconds=seconds,
+            )
         context = self.models.context_tokens(self.models.chat_model)
         while True:
             try:
-                return self._answer(question, hits, context, seconds, on_text)
+                prompt = self._prompt(question, hits, context)
+                return write_answer(
+                    question,
+                    prompt,
+                    self.models.stream(prompt),
+                    self.index.page_at,
+                    model=self.models.chat_model.id,
+                    extractive=self.models.is_extractive,
+                    retrieve_seconds=seconds,
+                    on_text=on_text,
+                    on_thinking=on_thinking,
+                )
             except ContextOverflow as error:
                 if len(hits) <= 1:
                     raise
@@ -155,34 +174,14 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _answer(
-        self,
-        question: str,
-        hits: list[Hit],
-        context_tokens: int,
-        retrieve_seconds: float,
-        on_text: Callable[[str], None],
-    ) -> Answer:
-        model, extractive = self.models.chat_model.id, self.models.is_extractive
-        if not hits:
-            return refuse(question, model, extractive=extractive, retrieve_seconds=retrieve_seconds)
-        prompt = build_prompt(
+    def _prompt(self, question: str, hits: list[Hit], context_tokens: int) -> Prompt:
+        return build_prompt(
             question,
             hits,
             context_tokens,
             self.settings.answer_tokens,
             fence=secrets.token_hex(8),
             count=count_tokens,
-        )
-        return write_answer(
-            question,
-            prompt,
-            self.models.stream(prompt),
-            self.index.page_at,
-            model=model,
-            extractive=extractive,
-            retrieve_seconds=retrieve_seconds,
-            on_text=on_text,
         )
 
     def _check_there_is_something(self, selection: Selection | None) -> None:

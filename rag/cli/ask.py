@@ -32,9 +32,16 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
                 terminal.warn(f"{root} is not there; what was read from it still answers")
                 terminal.note(f"fix: bring it back, or forget it: rag remove '{root}'")
             if not is_loop:
-                answer_one(pipeline, question, selection, terminal, as_json=options.json)
+                answer_one(
+                    pipeline,
+                    question,
+                    selection,
+                    terminal,
+                    as_json=options.json,
+                    thinking=options.show_thinking,
+                )
             else:
-                _loop(pipeline, selection, terminal)
+                _loop(pipeline, selection, terminal, thinking=options.show_thinking)
         return 0
 
     return with_server(settings, terminal, action)
@@ -47,6 +54,7 @@ def answer_one(
     terminal: Terminal,
     *,
     as_json: bool = False,
+    thinking: bool = False,
 ) -> Answer:
     """Answer one question on the terminal, streamed."""
     if as_json:
@@ -59,7 +67,14 @@ def answer_one(
             stop()
             terminal.write(text)
 
-        answer = pipeline.ask(question, selection=selection, on_text=show)
+        def show_thinking(text: str) -> None:
+            if thinking:
+                stop()
+                terminal.think(text)
+
+        answer = pipeline.ask(
+            question, selection=selection, on_text=show, on_thinking=show_thinking
+        )
     if answer.abstained:
         terminal.write(answer.text)
     terminal.say()
@@ -67,7 +82,9 @@ def answer_one(
     return answer
 
 
-def _loop(pipeline: Pipeline, selection: Selection | None, terminal: Terminal) -> None:
+def _loop(
+    pipeline: Pipeline, selection: Selection | None, terminal: Terminal, *, thinking: bool
+) -> None:
     terminal.note("Ask about your documents; an empty line ends.")
     while True:
         try:
@@ -77,7 +94,7 @@ def _loop(pipeline: Pipeline, selection: Selection | None, terminal: Terminal) -
         if not question:
             return
         try:
-            answer_one(pipeline, question, selection, terminal)
+            answer_one(pipeline, question, selection, terminal, thinking=thinking)
         except PipelineError as error:
             terminal.fail(error)
         terminal.say()

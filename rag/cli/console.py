@@ -65,6 +65,10 @@ class Terminal:
         self.out.file.write(clean(text))
         self.out.file.flush()
 
+    def think(self, text: str) -> None:
+        """Print a piece of a model's thinking, dim, to standard error at once."""
+        self.err.print(Text(clean(text), style="dim italic"), end="")
+
     def note(self, text: str, style: str = "dim") -> None:
         """Print something about a result to standard error."""
         self.err.print(Text(clean(text), style=style))

@@ -94,6 +94,9 @@ def _ask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-k", "--top-k", type=int, metavar="N", help="passages to retrieve")
     parser.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
     parser.add_argument(
+        "--show-thinking", action="store_true", help="show what a reasoning model thinks, dim"
+    )
+    parser.add_argument(
         "--filter",
         action="append",
         default=[],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ingest.base.documents import Chunk
-from rag.models.base.errors import BadResponse
+from rag.models.base.errors import BadResponse, EndpointError
 from rag.models.base.messages import Delta, NativeReport, Usage
 from rag.models.base.passages import NOT_IN_DOCUMENTS
 from rag.models.chat.thinking import split_thinking
@@ -62,16 +62,26 @@ def write_answer(
     extractive: bool,
     retrieve_seconds: float,
     on_text: Callable[[str], None] = lambda _text: None,
+    on_thinking: Callable[[str], None] = lambda _text: None,
 ) -> Answer:
     """Return the answer that the stream holds; `on_text` gets each piece as it arrives.
 
+    What a reasoning model thinks goes to `on_thinking` and is no part of the answer.
+
     A refusal is never shown to `on_text`: the text is held back until it is known to be none.
-    Raises BadResponse when the model wrote nothing.
+    A stream that breaks after the first words gives an answer that is not complete.  Raises
+    EndpointError when it broke before, BadResponse when the model wrote nothing.
     """
     started = time.perf_counter()
-    draft = _Draft(on_text)
-    for delta in stream:
-        draft.add(delta)
+    draft = _Draft(on_text, on_thinking)
+    try:
+        for delta in stream:
+            draft.add(delta)
+    except EndpointError:
+        # What was written before the server failed is kept, marked as cut off.
+        if not draft.text.strip():
+            raise
+        draft.finish_reason = "truncated"
     ended = time.perf_counter()
     thought, text = split_thinking(draft.text)
     _raise_if_empty(text, model, has_thought=draft.reasoned or bool(thought.strip()))
@@ -117,8 +127,9 @@ def refuse(question: str, model: str, *, extractive: bool, retrieve_seconds: flo
 class _Draft:
     """An answer while it is being written."""
 
-    def __init__(self, on_text: Callable[[str], None]) -> None:
+    def __init__(self, on_text: Callable[[str], None], on_thinking: Callable[[str], None]) -> None:
         self._on_text = on_text
+        self._on_thinking = on_thinking
         self._shown = 0
         self.text = ""
         self.reasoned = False
@@ -131,7 +142,9 @@ class _Draft:
         self.usage = delta.usage or self.usage
         self.native = delta.native or self.native
         self.finish_reason = delta.finish_reason or self.finish_reason
-        self.reasoned = self.reasoned or bool(delta.reasoning)
+        if delta.reasoning:
+            self.reasoned = True
+            self._on_thinking(delta.reasoning)
         if delta.text:
             self.first_text_at = self.first_text_at or time.perf_counter()
             self.text += delta.text

@@ -371,8 +371,12 @@ def test_thinking_is_not_shown_as_the_answer(run, server):
     server.on("/v1/chat/completions", lambda _: sse(
         chunk("<thi"), chunk("nk>Is it [2]? NOT_IN"), chunk("_DOCUMENTS</think>"),
         chunk("It is 22 Nm [1]."), chunk("", "stop")))  # fmt: skip
-    _, out, _ = run("ask", QUESTION, *flags)
+    _, out, err = run("ask", QUESTION, *flags)
     assert out.startswith("It is 22 Nm [1].")
+    assert "Is it" not in out + err
+    _, out, err = run("ask", QUESTION, *flags, "--show-thinking")
+    assert out.startswith("It is 22 Nm [1].")
+    assert "Is it [2]? NOT_IN_DOCUMENTS" in err
 
 
 # ---- what goes wrong, each one line with its fix

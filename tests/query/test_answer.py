@@ -1,7 +1,7 @@
 import pytest
 
 from ingest.base.documents import Chunk
-from rag.models.base.errors import BadResponse
+from rag.models.base.errors import BadResponse, EndpointUnreachable
 from rag.models.base.messages import Delta, Usage
 from rag.query.answer import REFUSAL, refuse, write_answer
 from rag.query.fuse import Hit
@@ -12,10 +12,11 @@ HIT = Hit(Chunk("1", "a.md", 0, TEXT, 0, len(TEXT), 5, None, "A"), 0.9, 1, {"den
 PROMPT = Prompt((), (HIT,), 100, 50)
 
 
-def write(*deltas: Delta, on_text=lambda _text: None):
+def write(*deltas: Delta, on_text=print, on_thinking=print, stream=lambda *deltas: iter(deltas)):
     return write_answer(
-        "When?", PROMPT, iter(deltas), lambda _chunk, _offset: None,
-        model="stub", extractive=False, retrieve_seconds=0.5, on_text=on_text,
+        "When?", PROMPT, stream(*deltas), lambda _chunk, _offset: None,
+        model="stub", extractive=False, retrieve_seconds=0.5,
+        on_text=on_text, on_thinking=on_thinking,
     )  # fmt: skip
 
 
@@ -70,6 +71,26 @@ def test_text_that_only_begins_like_a_refusal_is_shown_whole():
 @pytest.mark.parametrize("finish", ["length", "truncated"])
 def test_answer_that_was_cut_off_is_marked(finish):
     assert not write(*words("The reactor", finish=finish)).complete
+
+
+def test_words_written_before_a_fault_are_kept_and_marked():
+    def broken(*deltas):
+        yield from deltas
+        raise EndpointUnreachable("gone", "try again")
+
+    answer = write(*[Delta(text="The reactor starts [1]")], stream=broken)
+    assert (answer.text, answer.complete) == ("The reactor starts [1]", False)
+    with pytest.raises(EndpointUnreachable):
+        write(Delta(text=" "), stream=broken)
+
+
+def test_thinking_goes_its_own_way():
+    thoughts: list[str] = []
+    answer = write(
+        Delta(reasoning="hm "), Delta(reasoning="well"), *words("At noon [1]."),
+        on_thinking=thoughts.append,
+    )  # fmt: skip
+    assert (answer.text, thoughts) == ("At noon [1].", ["hm ", "well"])
 
 
 @pytest.mark.parametrize(
