@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ingest.base.documents import Chunk, Document
+from ingest.base.errors import TextsRejected
 from ingest.base.ports import ChunkIndex, Embedder
 
 if TYPE_CHECKING:
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChunkedDocument:
-    """A document, its chunks and the vector key of each; `sent` of its texts had no vector."""
+    """A document, its chunks and the vector key of each; `sent` of its texts had no vector.
+
+    `rejected` says why one of its texts could not be embedded, "" when all were.
+    """
 
     document: Document
     chunks: tuple[Chunk, ...]
     keys: tuple[str, ...]
     sent: int = 0
+    rejected: str = ""
 
 
 def vector_key(identity: str, text: str) -> str:
@@ -87,6 +92,7 @@ class _Run:
     in_flight: dict[Future[Vectors], tuple[str, ...]] = field(default_factory=dict)
     waiting: deque[tuple[ChunkedDocument, frozenset[str]]] = field(default_factory=deque)
     waiting_chunks: int = 0
+    rejected: dict[str, str] = field(default_factory=dict)
 
     def add(self, item: ChunkedDocument) -> None:
         """Put the texts that have no vector into batches and send those that are full."""
@@ -133,20 +139,36 @@ class _Run:
         When one failed, all that still run are waited for and stored before its error is raised.
         """
         done, _ = wait(self.in_flight, return_when=FIRST_COMPLETED)
-        failed = next((error for future in done if (error := future.exception())), None)
+        failed = next((error for future in done if (error := _failure(future))), None)
         if failed:
             done, _ = wait(self.in_flight)
         for future in done:
             keys = self.in_flight.pop(future)
-            if not future.exception():
-                self.index.add_vectors(keys, future.result())
-                self.pending.difference_update(keys)
+            if not _failure(future):
+                self._store(keys, future)
         if failed:
             raise failed
+
+    def _store(self, keys: tuple[str, ...], future: Future[Vectors]) -> None:
+        """Store what a call brought; remember which texts it refused."""
+        error = future.exception()
+        if isinstance(error, TextsRejected):
+            self.rejected |= {keys[i]: reason for i, reason in error.reasons.items()}
+            accepted = [key for i, key in enumerate(keys) if i not in error.reasons]
+            self.index.add_vectors(accepted, error.vectors)
+        else:
+            self.index.add_vectors(keys, future.result())
+        self.pending.difference_update(keys)
 
     def finished(self) -> Iterator[ChunkedDocument]:
         """Yield the documents at the head of the line that lack nothing."""
         while self.waiting and self.waiting[0][1].isdisjoint(self.pending):
-            item, _ = self.waiting.popleft()
+            item, needed = self.waiting.popleft()
             self.waiting_chunks -= len(item.chunks)
-            yield item
+            reasons = [self.rejected[key] for key in needed if key in self.rejected]
+            yield replace(item, rejected=reasons[0]) if reasons else item
+
+
+def _failure(future: Future[Vectors]) -> BaseException | None:
+    error = future.exception()
+    return None if isinstance(error, TextsRejected) else error

@@ -16,6 +16,7 @@ from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
 from ingest.discover import check_folder, diff, nothing_to_read, scan
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
 from ingest.parse import PARSER_VERSION, read_document
+from ingest.parse.failures import EmbeddingRejected
 from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
@@ -204,7 +205,11 @@ class _Run:
         self._advance(source, 0)
 
     def store(self, item: ChunkedDocument) -> None:
-        """Commit one document whose vectors are all there."""
+        """Commit one document whose vectors are all there, or refuse it."""
+        if item.rejected:
+            hint = "see what is in the file; another embedding model may take it"
+            self._refuse(item.document.source, EmbeddingRejected(item.rejected, hint))
+            return
         with self.timed("index"):
             self.index.add_document(item.document, item.chunks, item.keys)
         self.ingested.append(item.document.id)

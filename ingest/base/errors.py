@@ -20,7 +20,13 @@ PipelineError(message, hint)
     └── IndexDamaged
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ingest.base.documents import Vectors
 
 
 class PipelineError(Exception):
@@ -75,6 +81,19 @@ class UnreadableFile(ParseError):
     """The operating system or a limit of ours refused the file."""
 
     reason = "unreadable"
+
+
+class TextsRejected(PipelineError):
+    """The embedder refused some of the texts it was given and embedded the others.
+
+    `reasons` maps the position of each refused text to why; `vectors` has one row for each
+    of the others, in order.
+    """
+
+    def __init__(self, reasons: Mapping[int, str], vectors: Vectors) -> None:
+        super().__init__(f"{len(reasons)} texts could not be embedded", "see the report")
+        self.reasons = reasons
+        self.vectors = vectors
 
 
 class FolderError(PipelineError):

@@ -32,7 +32,10 @@ class Embedder(Protocol):
         ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit row per text, in order; raises PipelineError."""
+        """Return one unit row per text, in order.
+
+        Raises TextsRejected when some texts cannot be embedded, PipelineError when none can.
+        """
         ...
 
 

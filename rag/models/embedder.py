@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy
+
+from ingest.base.errors import TextsRejected
 from ingest.tokens import estimate_tokens
-from rag.models.base.errors import ContextOverflow, ModelUnavailable
+from rag.models.base.errors import (
+    BadResponse,
+    ContextOverflow,
+    EndpointError,
+    ModelUnavailable,
+    RequestRefused,
+)
 from rag.models.discover import ModelInfo
 from rag.models.endpoint import Endpoint
 from rag.models.families import UNKNOWN, Family, canonical_name, family_of
@@ -14,6 +23,8 @@ from rag.models.wire.decode import Vectors
 
 # [CLS] and [SEP], or their like.
 SPECIAL_TOKENS = 2
+# Faults that another text may not have; the others concern the server as a whole.
+_MAY_BE_THE_TEXT = (BadResponse, ContextOverflow, RequestRefused)
 MIN_LIMIT = 32
 SAME_COSINE = 0.9999
 _ENDINGS = ("cold water and old stone bridges", "seven red engines burning at night")
@@ -41,9 +52,41 @@ class EndpointEmbedder:
         return self.count(texts)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit row per document text, in order; raises EndpointError."""
+        """Return one unit row per document text, in order.
+
+        A batch that fails for what is in it is halved until the texts at fault are alone.
+        Raises TextsRejected naming those, EndpointError when no text can be embedded.
+        """
         prefix = self.family.document_prefix
-        return self.endpoint.embed(self.model, [prefix + text for text in texts])
+        whole = [prefix + text for text in texts]
+        try:
+            return self.endpoint.embed(self.model, whole)
+        except _MAY_BE_THE_TEXT as error:
+            vectors, reasons = self._embed_halves(whole, error)
+            if len(reasons) == len(texts) > 1:
+                raise
+            rows = [vectors[i] for i in range(len(texts)) if i in vectors]
+            matrix = numpy.stack(rows) if rows else numpy.empty((0, self.dimension), numpy.float32)
+            raise TextsRejected(reasons, matrix) from error
+
+    def _embed_halves(
+        self, texts: Sequence[str], error: EndpointError
+    ) -> tuple[dict[int, Vectors], dict[int, str]]:
+        """Return the vectors by position, and why the texts without one were refused."""
+        if len(texts) == 1:
+            return {}, {0: error.message}
+        vectors: dict[int, Vectors] = {}
+        reasons: dict[int, str] = {}
+        middle = len(texts) // 2
+        for start, half in ((0, texts[:middle]), (middle, texts[middle:])):
+            try:
+                found: dict[int, Vectors] = dict(enumerate(self.endpoint.embed(self.model, half)))
+                refused: dict[int, str] = {}
+            except _MAY_BE_THE_TEXT as again:
+                found, refused = self._embed_halves(half, again)
+            vectors |= {start + i: row for i, row in found.items()}
+            reasons |= {start + i: why for i, why in refused.items()}
+        return vectors, reasons
 
     def embed_query(self, question: str) -> Vectors:
         """Return the unit vector of a question, shape (dimension,); raises EndpointError."""
@@ -87,9 +130,11 @@ def with_true_limit(embedder: EndpointEmbedder, needed_tokens: int) -> EndpointE
     off in silence, as LM Studio and Ollama do.  Either way a shorter length is tried.
     """
     limit = min(embedder.token_limit, needed_tokens)
+    prefix = embedder.family.document_prefix
     while limit > MIN_LIMIT:
+        texts = [prefix + text for text in _texts_that_end_differently(limit)]
         try:
-            first, second = embedder.embed(_texts_that_end_differently(limit))
+            first, second = embedder.endpoint.embed(embedder.model, texts)
         except ContextOverflow as error:
             told = error.limit_tokens or limit
             limit = told - SPECIAL_TOKENS if told < limit else limit // 2

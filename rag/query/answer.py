@@ -74,14 +74,7 @@ def write_answer(
     """
     started = time.perf_counter()
     draft = _Draft(on_text, on_thinking)
-    try:
-        for delta in stream:
-            draft.add(delta)
-    except EndpointError:
-        # What was written before the server failed is kept, marked as cut off.
-        if not draft.text.strip():
-            raise
-        draft.finish_reason = "truncated"
+    draft.fill(stream)
     ended = time.perf_counter()
     thought, text = split_thinking(draft.text)
     _raise_if_empty(text, model, has_thought=draft.reasoned or bool(thought.strip()))
@@ -137,6 +130,16 @@ class _Draft:
         self.usage = Usage()
         self.native: NativeReport | None = None
         self.first_text_at: float | None = None
+
+    def fill(self, stream: Iterable[Delta]) -> None:
+        try:
+            for delta in stream:
+                self.add(delta)
+        except EndpointError:
+            # What was written before the server failed is kept, marked as cut off.
+            if not self.text.strip():
+                raise
+            self.finish_reason = "truncated"
 
     def add(self, delta: Delta) -> None:
         self.usage = delta.usage or self.usage

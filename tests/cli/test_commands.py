@@ -189,6 +189,26 @@ def encrypted_pdf() -> bytes:
     return stream.getvalue()
 
 
+def test_text_the_model_refuses_costs_its_file_only(run, server, tmp_path):
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name in ("a", "b", "c", "d"):
+        (docs / f"{name}.md").write_text(f"# Part {name}\n\nSome words of part {name}.", "utf-8")
+    (docs / "c.md").write_text("# Part c\n\nPoisonous words.", "utf-8")
+
+    def refuse_poison(request):
+        if any("Poisonous" in text for text in request.json["input"]):
+            return as_json({"error": {"message": "embedding contains NaN or Inf values"}}, 400)
+        return embed(request)
+
+    server.on("/v1/embeddings", refuse_poison)
+    code, out, _ = run("ingest", "docs", "--endpoint", server.url)
+    assert code == 0
+    assert "3 indexed" in out
+    assert re.search(r"skipped: c\.md: .*NaN.*\n +fix: ", out)
+    assert "3 unchanged, 1 skipped" in run("ingest", "docs", "--endpoint", server.url)[1]
+
+
 def test_status_shows_what_is_in_the_index(run, sample_index):
     code, out, _ = run("status", "--index", sample_index)
     assert code == 0

@@ -1,9 +1,11 @@
 """The embedder against servers that read less of a text than they say."""
 
+import numpy
 import pytest
 from fault_server import FaultServer, as_json, embedding_rows
 
-from rag.models.base.errors import ContextOverflow, ModelUnavailable
+from ingest.base.errors import TextsRejected
+from rag.models.base.errors import BadResponse, ModelUnavailable
 from rag.models.discover import ModelInfo
 from rag.models.embedder import connect_embedder, with_true_limit
 from rag.models.endpoint import Endpoint, Timeouts
@@ -105,5 +107,54 @@ def test_overflow_that_names_no_limit_is_halved(connect):
 
     embedder = connect(embed, MODEL)
     assert 50 <= with_true_limit(embedder, 250).token_limit <= 100
-    with pytest.raises(ContextOverflow):
-        embedder.embed(["one " * 200])
+
+
+def poisoned(*words: str, reply):
+    """A server that fails for every batch that holds one of the words."""
+
+    def embed(request):
+        texts = request.json["input"]
+        if any(word in text for text in texts for word in words):
+            return reply(texts) if callable(reply) else reply
+        return cutting(9999)(request)
+
+    return embed
+
+
+def zeros(texts):
+    return as_json({"data": embedding_rows([[0.0] * 26 for _ in texts])})
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        as_json({"error": {"message": "embedding contains NaN or Inf values"}}, 400),
+        as_json({"error": "json: unsupported value: NaN"}, 500),
+        as_json({"detail": [{"msg": "bad text"}]}, 422),
+        zeros,
+    ],
+    ids=["NaN 400", "NaN 500", "refused", "zero vectors"],
+)
+def test_poison_in_a_batch_is_found_and_the_rest_embedded(connect, reply):
+    embedder = connect(poisoned("evil", "bad", reply=reply), MODEL)
+    texts = [f"text {n}" for n in range(9)]
+    texts[2], texts[7] = "an evil one", "a bad one"
+    with pytest.raises(TextsRejected) as caught:
+        embedder.embed(texts)
+    assert sorted(caught.value.reasons) == [2, 7]
+    good = [text for n, text in enumerate(texts) if n not in (2, 7)]
+    numpy.testing.assert_allclose(caught.value.vectors, embedder.embed(good), rtol=1e-6)
+
+
+def test_fault_of_every_text_is_the_servers(connect):
+    broken = connect(poisoned("PROBEFREE", reply=zeros), MODEL)
+    with pytest.raises(BadResponse):
+        broken.embed(["PROBEFREE a", "PROBEFREE b"])
+
+
+def test_single_refused_text_is_rejected_alone(connect):
+    embedder = connect(poisoned("evil", reply=zeros), MODEL)
+    with pytest.raises(TextsRejected) as caught:
+        embedder.embed(["evil"])
+    assert list(caught.value.reasons) == [0]
+    assert caught.value.vectors.shape == (0, 26)

@@ -41,6 +41,7 @@ _GONE = re.compile(r"model has crashed|model (was )?unloaded|failed to load", re
 _LOADING = re.compile(r"loading model|model is loading|server busy", re.IGNORECASE)
 _KEY = re.compile(r"invalid_api_key|api token is required|authentication", re.IGNORECASE)
 _WRONG_PATH = re.compile(r"unexpected endpoint or method", re.IGNORECASE)
+_NOT_A_NUMBER = re.compile(r"contains NaN|NaN or Inf|unsupported value: NaN", re.IGNORECASE)
 _FORMAT = re.compile(r"response_format|input should be 'text' or 'json_object'", re.IGNORECASE)
 _WRONG_KIND = re.compile(
     r"does not support (embeddings|logits|chat)|embeddings? (is|are) (not supported|disabled)"
@@ -114,6 +115,8 @@ def _by_text(text: str, said: str) -> EndpointError | None:
         return ModelUnavailable(said, "load the model again in the server", retryable=True)
     if _LOADING.search(text):
         return ServerBusy(said, "wait until the model is loaded, then try again", retryable=True)
+    if _NOT_A_NUMBER.search(text):
+        return RequestRefused(said, "load another embedding model, or a less quantised one")
     if _FORMAT.search(text):
         return RequestRefused(said, "the server does not support this form of output")
     if _WRONG_KIND.search(text):
