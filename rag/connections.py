@@ -172,7 +172,7 @@ def running_servers(settings: Settings) -> list[tuple[str, Offer]]:
     with ExitStack() as opened:
 
         def connect(url: str) -> Endpoint:
-            endpoint = Endpoint(url, key, Timeouts(connect=1.0, response=1.0))
+            endpoint = Endpoint(url, key, Timeouts(connect=1.0, response=1.0, load=1.0))
             opened.callback(endpoint.close)
             return endpoint
 

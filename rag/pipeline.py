@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ingest.base.documents import IngestReport, Known, Plan, Progress
-from ingest.base.errors import PipelineError
+from ingest.base.errors import FolderError, PipelineError
 from ingest.pipeline import Options, check_folder, ingest_folder, plan_folder
 from ingest.tokens import count_tokens
 from rag.connections import Connections
@@ -28,6 +28,26 @@ from rag.settings import Settings
 # Share of the passages kept after an overflow: the model's tokenizer needs more tokens than
 # were counted, and how many more it does not say.
 SHRINK = 0.6
+
+
+def whole_root(folder: Path, roots: Iterable[str]) -> Path:
+    """Return the folder of the index that `folder` is a part of, else `folder` itself.
+
+    A file has one place in an index: what lies inside a folder that was ingested is brought in
+    line with the whole of it.
+    """
+    real = folder.resolve()
+    parents = [root for root in map(Path, roots) if root in real.parents and root.is_dir()]
+    # A file right in a known folder is ingested alone; deeper ones need the folder's own names.
+    if parents and not (folder.is_file() and real.parent in parents):
+        return min(parents, key=lambda root: len(root.parts))
+    return folder
+
+
+def roots_inside(folder: Path, roots: Iterable[str]) -> list[str]:
+    """Return the folders of the index that lie inside `folder`, which now holds their files."""
+    real = folder.resolve()
+    return [root for root in roots if folder.is_dir() and real in Path(root).parents]
 
 
 class Pipeline:
@@ -55,9 +75,11 @@ class Pipeline:
     ) -> IngestReport:
         """Bring the index in line with the folder; what is unchanged is not read again.
 
+        Part of a folder that is already in the index brings the whole of that in line.
         Raises PipelineError; what was done before it is kept.
         """
         check_folder(Path(folder))
+        self._refuse_own_index(Path(folder))
         self._close_reader()
         index = Index.open_for_writing(
             self.settings.index_dir,
@@ -67,7 +89,11 @@ class Pipeline:
         )
         with index:
             embedder = self.models.embedder_for_chunks(self._options.limit)
-            report = ingest_folder(Path(folder), embedder, index, self._options, on_progress)
+            roots = index.status().roots
+            whole = whole_root(Path(folder), roots)
+            report = ingest_folder(whole, embedder, index, self._options, on_progress)
+            for inner in roots_inside(whole, roots):
+                index.remove_root(inner)
             finished = time.perf_counter()
         self.warnings = index.warnings
         seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
@@ -75,7 +101,12 @@ class Pipeline:
 
     def plan(self, folder: str | Path) -> Plan:
         """Return what `ingest` would do, changing nothing."""
-        return plan_folder(Path(folder), self._known, self._options)
+        check_folder(Path(folder))
+        try:
+            roots = self.index.status().roots
+        except IndexMissing:
+            roots = ()
+        return plan_folder(whole_root(Path(folder), roots), self._known, self._options)
 
     def search(
         self, question: str, k: int | None = None, selection: Selection | None = None
@@ -183,6 +214,12 @@ class Pipeline:
             fence=secrets.token_hex(8),
             count=count_tokens,
         )
+
+    def _refuse_own_index(self, folder: Path) -> None:
+        if folder.resolve() == self.settings.index_dir.resolve():
+            raise FolderError(
+                f"'{folder}' is also the folder of the index", "choose another: --index DIR"
+            )
 
     def _check_there_is_something(self, selection: Selection | None) -> None:
         if selection and not self.index.count(selection):

@@ -17,7 +17,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -60,6 +59,7 @@ def _check_key(value: SecretStr) -> SecretStr:
     return value
 
 
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Endpoint = Annotated[str, BeforeValidator(normalise_endpoint)]
 
 
@@ -148,16 +148,14 @@ class Settings(BaseSettings):
     chroma_documents: bool = Field(
         False, description="Also store the text in Chroma, for other Chroma clients."
     )
-    connect_timeout_seconds: PositiveFloat = Field(
-        3.0, description="Longest wait for a connection."
-    )
-    response_timeout_seconds: PositiveFloat = Field(
+    connect_timeout_seconds: Seconds = Field(3.0, description="Longest wait for a connection.")
+    response_timeout_seconds: Seconds = Field(
         600.0, description="Longest wait for a first byte; loading a model takes minutes."
     )
-    load_timeout_seconds: PositiveFloat = Field(
+    load_timeout_seconds: Seconds = Field(
         300.0, description="Longest wait for a server that loads a model or is busy."
     )
-    idle_timeout_seconds: PositiveFloat = Field(
+    idle_timeout_seconds: Seconds = Field(
         60.0, description="Longest silence in the middle of an answer."
     )
 

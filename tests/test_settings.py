@@ -74,6 +74,7 @@ def test_endpoint_is_brought_to_one_spelling(given, expected):
     [
         ({"top_k": "many"}, ["RAG_TOP_K", "'many'", "integer", "1 to 100"]),
         ({"top_k": "0"}, ["RAG_TOP_K", "'0'", "greater than or equal to 1"]),
+        ({"idle_timeout_seconds": "inf"}, ["RAG_IDLE_TIMEOUT_SECONDS", "86400"]),
         ({"search": "fast"}, ["RAG_SEARCH", "'fast'", "'auto', 'chroma' or 'exact'"]),
         ({"endpoint": "ftp://x"}, ["RAG_ENDPOINT", "'ftp://x'", "http"]),
         ({"endpoint": "http://me:pw@host/v1"}, ["RAG_ENDPOINT", "leave user"]),

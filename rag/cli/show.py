@@ -14,7 +14,6 @@ from rag.cli.console import Terminal
 if TYPE_CHECKING:
     from ingest.base.documents import Failure, IngestReport
     from rag.query.answer import Answer
-    from rag.query.cite import Citation
 
 EXTRACTIVE = "Extractive answer: sentences quoted from your documents; no language model wrote it."
 EXTRACTIVE_REFUSAL = "Extractive answer: no sentence of your documents answers this well enough."
@@ -41,7 +40,10 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
     if answer.extractive:
         terminal.say(EXTRACTIVE_REFUSAL if answer.abstained else EXTRACTIVE, "italic dim")
     if not answer.complete:
-        terminal.warn("the answer was cut off; raise RAG_ANSWER_TOKENS or ask again")
+        why = "its limit was reached; raise RAG_ANSWER_TOKENS"
+        if answer.finish_reason != "length":
+            why = "the server broke off or fell silent; ask again, and see the server's log"
+        terminal.warn(f"the answer is not complete: {why}")
     if answer.abstained:
         _show_nearest(terminal, answer)
         return
@@ -49,16 +51,21 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
         terminal.warn("no statement of this answer names its source; do not rely on it")
         _show_nearest(terminal, answer)
         return
-    _show_citations(terminal, answer.citations)
+    _show_citations(terminal, answer)
 
 
-def _show_citations(terminal: Terminal, citations: Sequence[Citation]) -> None:
+def _show_citations(terminal: Terminal, answer: Answer) -> None:
     from rag.query.prompt import label
 
+    folders: dict[str, set[str]] = {}
+    for hit in answer.context:
+        folders.setdefault(hit.chunk.document_id, set()).add(hit.root)
     terminal.say("\nSources", "bold")
     shown = ""
-    for citation in citations:
-        place = f"  [{citation.number}] {label(citation.hit.chunk, citation.page)}"
+    for citation in answer.citations:
+        hit = citation.hit
+        folder = f"{hit.root}: " if len(folders[hit.chunk.document_id]) > 1 else ""
+        place = f"  [{citation.number}] {folder}{label(hit.chunk, citation.page)}"
         if place != shown:
             terminal.say(place, "cyan")
         shown = place

@@ -93,16 +93,19 @@ class Endpoint:
     def get(self, path: str) -> object:
         """Return the JSON at `path`, counted from the server's root; None when it is no JSON.
 
-        Raises EndpointUnreachable when nothing listens.  The status is not looked at: servers
-        answer 200 to paths they do not have, so callers must check the shape.
+        Waits for a busy server.  Raises EndpointUnreachable when nothing listens.  Callers must
+        check the shape: servers answer 200 to paths they do not have.
         """
+        return self._patiently(lambda: self._get_once(path))
+
+    def _get_once(self, path: str) -> object:
         with self._translated():
             response = self._http.get(self._root + path)
         try:
             body: object = orjson.loads(response.content)
         except orjson.JSONDecodeError:
             return None
-        if response.status_code in (401, 403):
+        if response.status_code in (401, 403, 429, 503):
             raise classify(error_text(body), response.status_code, self.host)
         return body
 
@@ -205,13 +208,14 @@ class Endpoint:
                         watchdog.feed()
                         if isinstance(event, dict):
                             yield event
-                except openai.APIConnectionError as error:
-                    if watchdog.bit:
-                        raise EndpointUnreachable(
-                            f"{self.host} sent nothing for {self._timeouts.idle:g} seconds",
-                            "see the server's log; raise RAG_IDLE_TIMEOUT_SECONDS if it is slow",
-                        ) from error
-                    raise
+                except openai.APIConnectionError:
+                    if not watchdog.bit:
+                        raise
+                if watchdog.bit:
+                    raise EndpointUnreachable(
+                        f"{self.host} sent nothing for {self._timeouts.idle:g} seconds",
+                        "see the server's log; raise RAG_IDLE_TIMEOUT_SECONDS if it is slow",
+                    )
 
     def _strip_headers(self, request: httpx2.Request) -> None:
         for name in set(request.headers) - _SENT_HEADERS:

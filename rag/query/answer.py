@@ -33,10 +33,11 @@ class Timings:
 class Answer:
     """What was asked, what was answered, and where every statement comes from.
 
-    Every `[n]` in `text` has a citation.  `abstained` means that the passages do not hold the
-    answer; `context` then holds the nearest ones.  `complete` is False when the model was cut
-    off.  `extractive` says that sentences were quoted by the embedded model, not written.
-    `native` is what LM Studio's own surface adds, None elsewhere.
+    Every `[n]` in `text` has a citation, but for brackets inside a quotation.  `abstained`
+    means that the passages do not hold the answer; `context` then holds the nearest ones.
+    `complete` is False when the answer was cut off, by its limit (`finish_reason` "length") or
+    by a fault ("truncated").  `extractive` says that sentences were quoted by the embedded
+    model, not written.  `native` is what LM Studio's own surface adds, None elsewhere.
     """
 
     question: str
@@ -45,6 +46,7 @@ class Answer:
     context: tuple[Hit, ...]
     abstained: bool
     complete: bool
+    finish_reason: str
     extractive: bool
     model: str
     usage: Usage
@@ -88,6 +90,7 @@ def write_answer(
         context=prompt.context,
         abstained=abstained,
         complete=draft.finish_reason == "stop",
+        finish_reason=draft.finish_reason or "truncated",
         extractive=extractive,
         model=model,
         usage=draft.usage,
@@ -110,6 +113,7 @@ def refuse(question: str, model: str, *, extractive: bool, retrieve_seconds: flo
         context=(),
         abstained=True,
         complete=True,
+        finish_reason="stop",
         extractive=extractive,
         model=model,
         usage=Usage(),

@@ -13,9 +13,10 @@ from rag.query.fuse import Hit
 
 _MARK = re.compile(
     r"[\[【]\s*\^?(?:passages?|sources?|quellen?|nr\.?|no\.?)?\s*"
-    r"\d+(?:\s*(?:[,;–-]|and|und)\s*\d+)*\s*[\]】]",
+    r"\d{1,3}(?:\s*(?:[,;–-]|and|und)\s*\d{1,3})*\s*[\]】]",
     re.IGNORECASE,
 )
+_EXTRACT = re.compile(r'"(?P<quote>.+?)" \[(?P<number>\d{1,3})\](?:\s+(?=")|\s*\Z)', re.DOTALL)
 _MARKS = re.compile(r"(?:\[\d+\][ \t]*)+")
 _QUOTED = re.compile(r'["“„«](.+)["”“»][.。]?', re.DOTALL)
 _HEADING = re.compile(r"#{1,6}\s")
@@ -52,11 +53,16 @@ def cite(
     Marks may be written [1], [1, 2], [1][2] or 【1】; all come out as [1][2].  `page_at` tells
     the page of a character offset in a chunk's document.
     """
-    text = _MARK.sub(lambda mark: _normalise(mark[0], len(context)), text)
-    text = re.sub(r"[ \t]+(?=[.,;:!?])|[ \t]+$", "", text, flags=re.MULTILINE)
+    statements = _read_extracts(text)
+    if not statements:
+        text = _MARK.sub(lambda mark: _normalise(mark[0], len(context)), text)
+        text = re.sub(r"[ \t]+(?=[.,;:!?])|[ \t]+$", "", text, flags=re.MULTILINE)
+        statements = _statements(text)
     citations: dict[tuple[int, int, int], Citation] = {}
-    for statement, numbers in _statements(text):
+    for statement, numbers in statements:
         for number in numbers:
+            if not 1 <= number <= len(context):
+                continue
             hit = context[number - 1]
             start, end, verified = _best_quote(statement, hit.chunk.text)
             key = (number, start, end)
@@ -73,6 +79,17 @@ def cite(
                 verified,
             )
     return text, tuple(sorted(citations.values(), key=lambda c: (c.number, c.start)))
+
+
+def _read_extracts(text: str) -> list[tuple[str, list[int]]]:
+    """Return the quotations and their numbers if the text is nothing but quoted sentences.
+
+    Brackets inside a quotation are the document's own and are left alone.
+    """
+    found = list(_EXTRACT.finditer(text))
+    if "".join(extract[0] for extract in found) != text:
+        return []
+    return [(f'"{extract["quote"]}"', [int(extract["number"])]) for extract in found]
 
 
 def _normalise(mark: str, most: int) -> str:

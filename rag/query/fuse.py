@@ -22,15 +22,24 @@ class Scored(Protocol):
         """Return its score; scores of different lists are not on one scale."""
         ...
 
+    @property
+    def root(self) -> str:
+        """Return the folder its document was ingested from."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A retrieved chunk: `rank` counts from 1 without gaps, `why` holds its rank per list."""
+    """A retrieved chunk: `rank` counts from 1 without gaps, `why` holds its rank per list.
+
+    `root` is the folder its document was ingested from.
+    """
 
     chunk: Chunk
     score: float
     rank: int
     why: Mapping[str, int]
+    root: str = ""
 
 
 def fuse(lists: Mapping[str, Sequence[Scored]], weights: Mapping[str, float], k: int) -> list[Hit]:
@@ -43,7 +52,7 @@ def fuse(lists: Mapping[str, Sequence[Scored]], weights: Mapping[str, float], k:
     """
     only_one = len(lists) == 1
     scores: dict[str, float] = {}
-    chunks: dict[str, Chunk] = {}
+    found_as: dict[str, Scored] = {}
     ranks: dict[str, dict[str, int]] = {}
     for name, found in lists.items():
         values = [item.score for item in found]
@@ -51,12 +60,13 @@ def fuse(lists: Mapping[str, Sequence[Scored]], weights: Mapping[str, float], k:
         weight = 1.0 if only_one else weights[name]
         for rank, item in enumerate(found, start=1):
             key = item.chunk.id
-            chunks[key] = item.chunk
+            found_as[key] = item
             scores[key] = scores.get(key, 0.0) + weight * (item.score - low) / span
             ranks.setdefault(key, {})[name] = rank
     best = sorted(scores, key=lambda key: (-scores[key], key))[:k]
     return [
-        Hit(chunks[key], scores[key], rank, ranks[key]) for rank, key in enumerate(best, start=1)
+        Hit(found_as[key].chunk, scores[key], rank, ranks[key], found_as[key].root)
+        for rank, key in enumerate(best, start=1)
     ]
 
 

@@ -302,6 +302,47 @@ def test_moved_folder_is_told_and_can_be_forgotten(run, tmp_path, weights_cache)
     assert "no folder of this index" in message
 
 
+def test_file_has_one_place_however_its_folder_is_named(run, tmp_path, weights_cache):
+    inner = tmp_path / "docs" / "inner"
+    inner.mkdir(parents=True)
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    (inner / "b.md").write_text("# Mayor\n\nThe mayor is Otto Brand.", encoding="utf-8")
+    flags = ("--embedded",)
+    run("ingest", inner, *flags)
+    run("ingest", "docs", *flags)
+    listed = json.loads(run("status", "--json")[1])["documents"]
+    assert sorted(d["id"] for d in listed) == ["a.md", "inner/b.md"]
+    (inner / "b.md").write_text("# Mayor\n\nThe mayor is Greta Halvorsen.", encoding="utf-8")
+    run("ingest", inner / "b.md", *flags)
+    run("ingest", inner, *flags)
+    out = run("ask", *flags, "Who is the mayor?")[1]
+    assert "Greta Halvorsen" in out
+    assert "Otto Brand" not in out
+    (inner / "b.md").unlink()
+    run("ingest", inner, *flags)
+    assert len(json.loads(run("status", "--json")[1])["documents"]) == 1
+
+
+def test_same_name_in_two_folders_is_told_apart(run, tmp_path, weights_cache):
+    for folder, rent in (("north", "400"), ("south", "700")):
+        (tmp_path / folder).mkdir()
+        text = f"# Rent\n\nThe monthly rent of the workshop is {rent} euro."
+        (tmp_path / folder / "rent.txt").write_text(text, encoding="utf-8")
+        run("ingest", folder, "--embedded")
+    out = run("ask", "--embedded", "What is the monthly rent of the workshop?")[1]
+    assert f"{tmp_path / 'north'}: rent.txt" in out
+    assert f"{tmp_path / 'south'}: rent.txt" in out
+
+
+def test_documents_folder_is_not_taken_for_the_index(run, tmp_path, weights_cache):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")
+    code, _, err = run("ingest", "docs", "--embedded", "--index", "docs")
+    assert code == 1
+    assert "--index" in problem(err)[1]
+    assert [path.name for path in (tmp_path / "docs").iterdir()] == ["a.md"]
+
+
 def test_emptied_folder_answers_no_more(run, tmp_path, weights_cache):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("# Alpha\n\nThe mast is red.", encoding="utf-8")

@@ -339,6 +339,11 @@ def test_loading_is_waited_for_and_told(server, endpoint):
     assert sorted(seconds for _, seconds in told) == [seconds for _, seconds in told]
 
 
+def test_loading_is_waited_for_when_listing_too(server, endpoint):
+    server.on("/v1/models", LOADING, LOADING, as_json({"data": []}))
+    assert endpoint.get("/v1/models") == {"data": []}
+
+
 def test_loading_is_waited_for_before_a_stream_too(server, endpoint):
     server.on("/v1/chat/completions", LOADING, lambda _: sse(chunk("yes", "stop")))
     assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "yes"

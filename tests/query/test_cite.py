@@ -95,6 +95,16 @@ def test_quotes_without_full_stops_are_each_found():
         ("| BP-24 | Spare pack | 410 |", True), ("| BP-48 | Double pack | 790 |", True)]  # fmt: skip
 
 
+def test_brackets_inside_a_quotation_are_the_documents_own():
+    passage = "Zirbium was discovered in [2019] by Ines Vogt [14, 15]. Smith [2] agrees."
+    context = (hit(1, passage), hit(2, TRAVEL))
+    answer = '"Zirbium was discovered in [2019] by Ines Vogt [14, 15]." [1] "Smith [2] agrees." [1]'
+    text, found = cite(answer, context, page_at)
+    assert text == answer
+    assert [(c.number, c.verified) for c in found] == [(1, True), (1, True)]
+    assert cite("It was found in [2019] [1].", context, page_at)[0] == "It was found in [2019] [1]."
+
+
 def test_heading_is_no_quote():
     context = (hit(1, "## Leave carry-over\n\nFive days may be carried over."),)
     _, (found,) = cite("Leave carry-over is unlimited [1].", context, page_at)
@@ -113,7 +123,8 @@ def test_every_mark_has_a_citation_and_every_quote_occurs(answer):
     text, found = cite(answer, CONTEXT, page_at)
     import re
 
-    assert {int(n) for n in re.findall(r"\[(\d+)\]", text)} <= {c.number for c in found}
+    if not text.startswith('"'):  # brackets of a quotation are the document's own
+        assert {int(n) for n in re.findall(r"\[(\d+)\]", text)} <= {c.number for c in found}
     for citation in found:
         chunk = citation.hit.chunk
         assert (

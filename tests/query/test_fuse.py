@@ -11,6 +11,7 @@ from rag.query.fuse import fuse
 class Found:
     chunk: Chunk
     score: float
+    root: str = "/docs"
 
 
 def chunk(name: str) -> Chunk:

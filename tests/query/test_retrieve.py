@@ -10,6 +10,7 @@ from rag.query.retrieve import retrieve
 class Found:
     chunk: Chunk
     score: float
+    root: str = "/docs"
 
 
 class Index:
