@@ -10,13 +10,12 @@ from pathlib import Path, PurePosixPath
 from time import perf_counter
 
 from ingest.base.documents import Failure, IngestReport, Known, Plan, Progress, Source
-from ingest.base.errors import ParseError, SettingsError
+from ingest.base.errors import EmbeddingRejected, ParseError, SettingsError
 from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
 from ingest.discover import check_folder, diff, nothing_to_read, scan
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
 from ingest.parse import PARSER_VERSION, read_document
-from ingest.parse.failures import EmbeddingRejected
 from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]

@@ -38,6 +38,7 @@ class Connections:
         self.settings = settings
         self._on_wait = on_wait
         self._endpoints: dict[str, Endpoint] = {}
+        self._offers: dict[str, Offer] = {}
 
     @property
     def is_extractive(self) -> bool:
@@ -47,13 +48,13 @@ class Connections:
     @cached_property
     def embedding_choice(self) -> Choice:
         """Return the embedding model used and why."""
-        offer = list_models(self.endpoint(self.settings.embeddings_at))
+        offer = self.offer(self.settings.embeddings_at)
         return choose_embedding(offer, self.settings.embedding_model)
 
     @cached_property
     def chat_choice(self) -> Choice:
         """Return the chat model used and why."""
-        offer = list_models(self.endpoint(self.settings.chat_at))
+        offer = self.offer(self.settings.chat_at)
         return choose_chat(offer, self.settings.chat_model)
 
     @cached_property
@@ -105,6 +106,12 @@ class Connections:
         if self.is_extractive:
             return deltas
         return separate_thinking(deltas, may_start_thinking=begins_inside_thought(model))
+
+    def offer(self, url: str) -> Offer:
+        """Return what a server offers, asked once."""
+        if url not in self._offers:
+            self._offers[url] = list_models(self.endpoint(url))
+        return self._offers[url]
 
     def endpoint(self, url: str) -> Endpoint:
         """Return the connection to a server, the same one for the same address."""

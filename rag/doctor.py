@@ -15,7 +15,7 @@ from rag import __version__
 from rag.connections import FALLBACK_CONTEXT_TOKENS, running_servers
 from rag.index.base.errors import IndexMissing
 from rag.models.choose import Choice
-from rag.models.discover import ModelInfo, list_models
+from rag.models.discover import ModelInfo
 from rag.pipeline import Pipeline
 from rag.settings import Settings, is_loopback, is_private, unknown_variables
 
@@ -66,7 +66,7 @@ def _examine_settings() -> Iterator[Finding]:
 
 def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
     try:
-        offer = list_models(pipeline.models.endpoint(url))
+        offer = pipeline.models.offer(url)
     except PipelineError as error:
         yield _failure("server", error)
         for other, found in running_servers(pipeline.settings):

@@ -89,7 +89,7 @@ class Pipeline:
         )
         with index:
             embedder = self.models.embedder_for_chunks(self._options.limit)
-            roots = index.status().roots
+            roots = index.roots()
             whole = whole_root(Path(folder), roots)
             report = ingest_folder(whole, embedder, index, self._options, on_progress)
             for inner in roots_inside(whole, roots):
@@ -103,9 +103,9 @@ class Pipeline:
         """Return what `ingest` would do, changing nothing."""
         check_folder(Path(folder))
         try:
-            roots = self.index.status().roots
+            roots = self.index.roots()
         except IndexMissing:
-            roots = ()
+            roots = []
         return plan_folder(whole_root(Path(folder), roots), self._known, self._options)
 
     def search(

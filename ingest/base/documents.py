@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -105,14 +104,6 @@ def chunk_id(root: str, document_id: str, ordinal: int, text: str, recipe: str) 
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "little") + data)
     return digest.hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedBatch:
-    """Chunks and their vectors, row for row, in reading order."""
-
-    chunks: Sequence[Chunk]
-    vectors: Vectors
 
 
 @dataclass(frozen=True, slots=True)

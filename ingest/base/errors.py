@@ -6,18 +6,24 @@ PipelineError(message, hint)
 │   ├── UnsupportedFormat
 │   ├── EncryptedDocument
 │   ├── EmptyDocument
-│   └── UnreadableFile
+│   ├── UnreadableFile
+│   └── EmbeddingRejected
+├── TextsRejected              the embedder took some texts and refused others
 ├── FolderError                the folder to ingest is missing or holds nothing
 ├── EndpointError              (rag.models.base.errors) the model server
 │   ├── EndpointUnreachable
 │   ├── ModelUnavailable
+│   ├── AuthenticationFailed
 │   ├── ContextOverflow
+│   ├── RequestRefused
+│   ├── ServerBusy
 │   └── BadResponse
 └── IndexFault                 (rag.index.base.errors) the index on disk
     ├── IndexMissing
     ├── IndexMismatch
     ├── IndexLocked
-    └── IndexDamaged
+    ├── IndexDamaged
+    └── DiskFull
 """
 
 from __future__ import annotations
@@ -81,6 +87,12 @@ class UnreadableFile(ParseError):
     """The operating system or a limit of ours refused the file."""
 
     reason = "unreadable"
+
+
+class EmbeddingRejected(ParseError):
+    """The embedding model refuses a part of the file's text."""
+
+    reason = "embed-rejected"
 
 
 class TextsRejected(PipelineError):

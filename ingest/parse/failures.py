@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.base.errors import EmptyDocument, ParseError, UnreadableFile, UnsupportedFormat
+from ingest.base.errors import EmptyDocument, UnreadableFile, UnsupportedFormat
 
 
 class EmptyFile(EmptyDocument):
@@ -39,9 +39,3 @@ class LinkedFile(UnreadableFile):
     """A symbolic link now stands where a file was seen."""
 
     reason = "symlink"
-
-
-class EmbeddingRejected(ParseError):
-    """The embedding model refuses a part of the text."""
-
-    reason = "embed-rejected"

@@ -28,7 +28,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
     def action(chosen: Settings) -> int:
         with Pipeline(chosen, terminal.on_wait) as pipeline:
-            for root in missing_folders(pipeline.status().roots):
+            for root in missing_folders(pipeline.index.roots()):
                 terminal.warn(f"{root} is not there; what was read from it still answers")
                 terminal.note(f"fix: bring it back, or forget it: rag remove '{root}'")
             if not is_loop:

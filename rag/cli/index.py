@@ -76,7 +76,7 @@ def run_remove(options: argparse.Namespace, terminal: Terminal) -> int:
     """Forget all documents of a folder; the files themselves are not touched."""
     settings = load_settings(options)
     with Index.open_for_reading(settings.index_dir) as index:
-        roots, manifest = index.status().roots, index.manifest
+        roots, manifest = index.roots(), index.manifest
     wanted = storable(os.path.realpath(options.folder))
     if wanted not in roots:
         raise FolderError(

@@ -16,7 +16,6 @@ from rag import __version__
 if TYPE_CHECKING:
     from rag.cli.console import Terminal
 
-EXIT_USAGE = 2
 EXIT_SKIPPED = 3
 EXIT_INTERRUPTED = 130
 

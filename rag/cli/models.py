@@ -28,13 +28,12 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
     from rag.doctor import describe
-    from rag.models.discover import list_models
     from rag.pipeline import Pipeline
 
     with Pipeline(settings) as pipeline:
         models = pipeline.models
         urls = dict.fromkeys((settings.embeddings_at, settings.chat_at))
-        offers = {url: list_models(models.endpoint(url)) for url in urls}
+        offers = {url: models.offer(url) for url in urls}
         if options.json:
             show_json(terminal, list(offers.values()))
             return 0

@@ -147,6 +147,10 @@ class Index:
         """Return the page that holds a character of the chunk's document, None without pages."""
         return self._catalogue.page_at(chunk, offset)
 
+    def roots(self) -> list[str]:
+        """Return the folders that were ingested; cheap, unlike `status`."""
+        return self._catalogue.roots()
+
     def documents(self) -> list[StoredDocument]:
         """Return every source, ingested, refused or never opened, by root and id."""
         return self._catalogue.documents()

@@ -192,7 +192,7 @@ def test_reader_that_leaves_early_causes_no_traceback(tmp_path, documents, weigh
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     process.stderr.close()
-    process.wait(30)
+    assert process.wait(30) == 1
 
 
 @POSIX

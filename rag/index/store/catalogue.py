@@ -87,6 +87,12 @@ class Catalogue:
         rows = self._rows(sql, (storable(root),))
         return {str(row[0]): records.read_known(row) for row in rows}
 
+    def roots(self) -> list[str]:
+        """Return the folders that were ingested, sorted."""
+        return [
+            str(root) for (root,) in self._rows("SELECT DISTINCT root FROM documents ORDER BY root")
+        ]
+
     def documents(self) -> list[StoredDocument]:
         """Return every source, ingested, refused or never opened, by root and id.
 
