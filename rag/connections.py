@@ -147,7 +147,7 @@ class Connections:
             return Endpoint("http://embedded/v1", "embedded", timeouts, transport)
         return Endpoint(
             url,
-            settings.api_key.get_secret_value(),
+            settings.key_for(url),
             timeouts,
             native_embeddings=settings.embedding_surface == "native",
         )
@@ -165,7 +165,7 @@ class Connections:
         return connect_embedder(
             self.endpoint(self.settings.embeddings_at),
             self._load(self.settings.embeddings_at, self.embedding_choice.model),
-            self.settings.embedding_in_flight,
+            self.settings.embedding_in_flight or 1,
             PROBE_TEXT,
             self._embedded.count_tokens if self.settings.embeddings_at == EMBEDDED else None,
         )

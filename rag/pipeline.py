@@ -241,7 +241,7 @@ class Pipeline:
     def _options(self) -> Options:
         return Options(
             chunk_tokens=self.settings.chunk_tokens,
-            batch_size=self.settings.batch_size,
+            batch_size=self.settings.batch_size or 64,
             max_file_bytes=self.settings.max_file_megabytes * 1_000_000,
         )
 

@@ -60,6 +60,7 @@ def _check_key(value: SecretStr) -> SecretStr:
 
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Key = Annotated[SecretStr, AfterValidator(_check_key)]
 Endpoint = Annotated[str, BeforeValidator(normalise_endpoint)]
 
 
@@ -87,11 +88,27 @@ class Settings(BaseSettings):
     chat_endpoint: Endpoint | None = Field(
         None, description="Another server for chat only; empty: the same as RAG_ENDPOINT."
     )
-    api_key: Annotated[SecretStr, AfterValidator(_check_key)] = Field(
+    api_key: Key = Field(
         SecretStr("lm-studio"), description="Key sent to the server; local servers take any."
+    )
+    embedding_api_key: Key | None = Field(
+        None, description="Key for RAG_EMBEDDING_ENDPOINT; empty: RAG_API_KEY."
+    )
+    chat_api_key: Key | None = Field(
+        None, description="Key for RAG_CHAT_ENDPOINT; empty: RAG_API_KEY."
     )
     embedding_model: str | None = Field(
         None, description="Embedding model; empty: chosen from what the server offers."
+    )
+    query_prefix: str | None = Field(
+        None,
+        description="Text before a question that is embedded; empty: as the model's family "
+        "wants it; none: nothing.",
+    )
+    document_prefix: str | None = Field(
+        None,
+        description="Text before a passage that is embedded; empty: as the model's family "
+        "wants it; none: nothing.",
     )
     chat_model: str | None = Field(
         None, description="Chat model; empty: chosen from what the server offers."
@@ -114,11 +131,12 @@ class Settings(BaseSettings):
     chunk_tokens: Annotated[int, Field(ge=32, le=4096)] = Field(
         200, description="Tokens of text in a chunk, 32 to 4096."
     )
-    batch_size: Annotated[int, Field(ge=1, le=2048)] = Field(
-        64, description="Most texts in one embedding request, 1 to 2048."
+    batch_size: Annotated[int, Field(ge=1, le=2048)] | None = Field(
+        None,
+        description="Texts in one embedding request, 1 to 2048; empty: grown while it pays.",
     )
-    embedding_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Embedding requests at once, 1 to 64."
+    embedding_in_flight: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None, description="Embedding requests at once, 1 to 64; empty: grown while it pays."
     )
     max_file_megabytes: PositiveInt = Field(
         64, description="Larger files are skipped and reported."
@@ -158,6 +176,14 @@ class Settings(BaseSettings):
     idle_timeout_seconds: Seconds = Field(
         60.0, description="Longest silence in the middle of an answer."
     )
+
+    def key_for(self, url: str) -> str:
+        """Return the key that is sent to a server: its own, or the one for all."""
+        own = {
+            self.embedding_endpoint: self.embedding_api_key,
+            self.chat_endpoint: self.chat_api_key,
+        }
+        return (own.get(url) or self.api_key).get_secret_value()
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
@@ -222,7 +248,7 @@ def _explain(error: ValidationError) -> SettingsError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     field = Settings.model_fields[name]
-    secret = field.annotation is SecretStr
+    secret = name.endswith("_key")
     value = "(hidden)" if secret else re.sub("//[^/@]*@", "//(hidden)@", repr(first["input"]))
     reason = first["msg"].removeprefix("Value error, ")
     return SettingsError(

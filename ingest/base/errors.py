@@ -13,11 +13,13 @@ PipelineError(message, hint)
 ├── EndpointError              (rag.models.base.errors) the model server
 │   ├── EndpointUnreachable
 │   ├── ModelUnavailable
+│   │   └── ModelLost
 │   ├── AuthenticationFailed
 │   ├── ContextOverflow
 │   ├── RequestRefused
 │   ├── ServerBusy
 │   └── BadResponse
+│       └── OnlyThought
 └── IndexFault                 (rag.index.base.errors) the index on disk
     ├── IndexMissing
     ├── IndexMismatch

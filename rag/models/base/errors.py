@@ -21,6 +21,10 @@ class ModelUnavailable(EndpointError):
     """No model of the kind needed is loaded or offered, or its weights are missing."""
 
 
+class ModelLost(ModelUnavailable):
+    """The model was there and crashed, or was unloaded; loaded again it may serve."""
+
+
 class AuthenticationFailed(EndpointError):
     """The server wants another key."""
 
@@ -51,3 +55,7 @@ class ServerBusy(EndpointError):
 
 class BadResponse(EndpointError):
     """The answer is not what the protocol promises."""
+
+
+class OnlyThought(BadResponse):
+    """A reasoning model spent all its tokens on thinking and wrote no answer."""
