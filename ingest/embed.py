@@ -16,12 +16,15 @@ from ingest.base.ports import ChunkIndex, Embedder
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
 
+MOST_IN_FLIGHT = 64
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkedDocument:
     """A document, its chunks and the vector key of each; `sent` of its texts had no vector.
 
-    `rejected` says why one of its texts could not be embedded, "" when all were.
+    `rejected` says why one of its texts could not be embedded, "" when all were; `too_long`
+    that shorter chunks would do.
     """
 
     document: Document
@@ -29,6 +32,7 @@ class ChunkedDocument:
     keys: tuple[str, ...]
     sent: int = 0
     rejected: str = ""
+    too_long: bool = False
 
 
 def vector_key(identity: str, text: str) -> str:
@@ -47,11 +51,7 @@ def key_chunks(document: Document, chunks: Sequence[Chunk], identity: str) -> Ch
 
 
 def embed_documents(
-    items: Iterable[ChunkedDocument],
-    embedder: Embedder,
-    index: ChunkIndex,
-    batch_size: int = 64,
-    batch_tokens: int = 8192,
+    items: Iterable[ChunkedDocument], embedder: Embedder, index: ChunkIndex
 ) -> Iterator[ChunkedDocument]:
     """Embed what has no vector yet and yield each document when all its vectors are stored.
 
@@ -59,8 +59,9 @@ def embed_documents(
     the index is only touched by the calling thread.  When a call fails, what the others
     brought is stored before the error goes on.
     """
-    pool = ThreadPoolExecutor(embedder.in_flight, thread_name_prefix="embed")
-    run = _Run(embedder, index, pool, batch_size, batch_tokens)
+    # A pool starts its threads only as calls come to run at once.
+    pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="embed")
+    run = _Run(embedder, index, pool)
     try:
         for item in items:
             run.add(item)
@@ -84,8 +85,6 @@ class _Run:
     embedder: Embedder
     index: ChunkIndex
     pool: ThreadPoolExecutor
-    batch_size: int
-    batch_tokens: int
     batch: dict[str, str] = field(default_factory=dict)
     tokens: int = 0
     pending: set[str] = field(default_factory=set)
@@ -93,6 +92,7 @@ class _Run:
     waiting: deque[tuple[ChunkedDocument, frozenset[str]]] = field(default_factory=deque)
     waiting_chunks: int = 0
     rejected: dict[str, str] = field(default_factory=dict)
+    too_long: dict[str, str] = field(default_factory=dict)
 
     def add(self, item: ChunkedDocument) -> None:
         """Put the texts that have no vector into batches and send those that are full."""
@@ -105,12 +105,12 @@ class _Run:
         for key, chunk in texts.items():
             if key in new:
                 self._add_text(key, chunk)
-        if self.waiting_chunks > 4 * self.batch_size * (self.embedder.in_flight + 1):
+        if self.waiting_chunks > 4 * self.embedder.batch_size * (self.embedder.in_flight + 1):
             self._catch_up()
 
     def _add_text(self, key: str, chunk: Chunk) -> None:
-        full = len(self.batch) >= self.batch_size
-        if full or (self.batch and self.tokens + chunk.tokens > self.batch_tokens):
+        full = len(self.batch) >= self.embedder.batch_size
+        if full or (self.batch and self.tokens + chunk.tokens > self.embedder.batch_tokens):
             self.send()
         self.batch[key] = chunk.embedding_text
         self.tokens += chunk.tokens
@@ -153,7 +153,9 @@ class _Run:
         """Store what a call brought; remember which texts it refused."""
         error = future.exception()
         if isinstance(error, TextsRejected):
-            self.rejected |= {keys[i]: reason for i, reason in error.reasons.items()}
+            for i, reason in error.reasons.items():
+                refused = self.too_long if i in error.too_long else self.rejected
+                refused[keys[i]] = reason
             accepted = [key for i, key in enumerate(keys) if i not in error.reasons]
             self.index.add_vectors(accepted, error.vectors)
         else:
@@ -165,8 +167,14 @@ class _Run:
         while self.waiting and self.waiting[0][1].isdisjoint(self.pending):
             item, needed = self.waiting.popleft()
             self.waiting_chunks -= len(item.chunks)
-            reasons = [self.rejected[key] for key in needed if key in self.rejected]
-            yield replace(item, rejected=reasons[0]) if reasons else item
+            yield self._with_verdict(item, needed)
+
+    def _with_verdict(self, item: ChunkedDocument, needed: frozenset[str]) -> ChunkedDocument:
+        """Mark a document of which a text was refused; where one is hopeless, cutting is no use."""
+        for refused, may_be_cut in ((self.rejected, False), (self.too_long, True)):
+            for key in needed & refused.keys():
+                return replace(item, rejected=refused[key], too_long=may_be_cut)
+        return item
 
 
 def _failure(future: Future[Vectors]) -> BaseException | None:

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from time import perf_counter
 
-from ingest.base.documents import Failure, IngestReport, Known, Plan, Progress, Source
+from ingest.base.documents import (
+    Document,
+    Failure,
+    IngestReport,
+    Known,
+    Plan,
+    Progress,
+    Source,
+)
 from ingest.base.errors import EmbeddingRejected, ParseError, SettingsError
 from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
@@ -20,14 +28,15 @@ from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
 
+# Each time the limit is a quarter lower at least: enough from 250 tokens down to what is useless.
+MOST_CUTS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to ingest; `chunk_tokens` is the room for text, a quarter more goes to headings."""
 
     chunk_tokens: int = 200
-    batch_size: int = 64
-    batch_tokens: int = 8192
     max_file_bytes: int = MAX_FILE_BYTES
 
     def __post_init__(self) -> None:
@@ -35,8 +44,8 @@ class Options:
             raise SettingsError(
                 f"chunk_tokens is {self.chunk_tokens}", f"set it to {MIN_LIMIT} or more"
             )
-        if min(self.batch_size, self.batch_tokens, self.max_file_bytes) < 1:
-            raise SettingsError("batch_size, batch_tokens or max_file_bytes is below 1", "raise it")
+        if self.max_file_bytes < 1:
+            raise SettingsError(f"max_file_bytes is {self.max_file_bytes}", "set it to 1 or more")
 
     @property
     def limit(self) -> int:
@@ -71,13 +80,10 @@ def ingest_folder(
         if root.is_dir():  # One file says nothing about the others of its folder.
             index.record_unread(real_folder(root), unread)
     run.expect(plan)
-    chunked = run.chunk_all((*plan.new, *plan.changed))
-    embedded = embed_documents(
-        chunked, embedder, index, run.options.batch_size, run.options.batch_tokens
-    )
     with run.timed("embed"):
-        for item in embedded:
-            run.store(item)
+        run.embed(run.chunk_all((*plan.new, *plan.changed)))
+        while run.too_long:
+            run.embed(run.chunk_again())
     return run.report(plan)
 
 
@@ -152,6 +158,8 @@ class _Run:
     skipped: list[Failure] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     embedded: int = 0
+    too_long: list[Document] = field(default_factory=list)
+    cuts: int = 0
     seconds: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys(("scan", "parse", "chunk", "embed", "index"), 0.0)
     )
@@ -178,9 +186,13 @@ class _Run:
         self.progress = Progress(0, len(sources), 0, size, 0)
         self.on_progress(self.progress)
 
+    def embed(self, items: Iterator[ChunkedDocument]) -> None:
+        """Embed and store chunked documents."""
+        for item in embed_documents(items, self.embedder, self.index):
+            self.store(item)
+
     def chunk_all(self, sources: tuple[Source, ...]) -> Iterator[ChunkedDocument]:
         """Yield the documents that can be read, chunked; record those that cannot."""
-        limit = min(self.options.limit, self.embedder.token_limit)
         for source in sources:
             self.progress = replace(self.progress, current=source.id)
             try:
@@ -189,12 +201,24 @@ class _Run:
             except ParseError as error:
                 self._refuse(source, error)
                 continue
-            with self.timed("chunk"):
-                chunks = chunk_document(
-                    document, limit, self.embedder.count_tokens, self.options.recipe
-                )
-                item = key_chunks(document, chunks, self.embedder.identity)
-            yield item
+            yield self._chunk(document)
+
+    def chunk_again(self) -> Iterator[ChunkedDocument]:
+        """Yield the documents whose chunks proved too long, in shorter ones."""
+        documents, self.too_long = self.too_long, []
+        self.cuts += 1
+        for document in documents:
+            self.progress = replace(self.progress, current=document.id)
+            yield self._chunk(document)
+
+    def _chunk(self, document: Document) -> ChunkedDocument:
+        """Cut a document to the limit as it is now: the embedder may have learned a lower one."""
+        limit = min(self.options.limit, self.embedder.token_limit)
+        with self.timed("chunk"):
+            chunks = chunk_document(
+                document, limit, self.embedder.count_tokens, self.options.recipe
+            )
+            return key_chunks(document, chunks, self.embedder.identity)
 
     def _refuse(self, source: Source, error: ParseError) -> None:
         failure = Failure(source.id, error.reason, error.message, error.hint)
@@ -204,7 +228,10 @@ class _Run:
         self._advance(source, 0)
 
     def store(self, item: ChunkedDocument) -> None:
-        """Commit one document whose vectors are all there, or refuse it."""
+        """Commit one document whose vectors are all there; have it cut again, or refuse it."""
+        if item.too_long and self.cuts < MOST_CUTS:
+            self.too_long.append(item.document)
+            return
         if item.rejected:
             hint = "see what is in the file; another embedding model may take it"
             self._refuse(item.document.source, EmbeddingRejected(item.rejected, hint))

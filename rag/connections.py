@@ -1,35 +1,41 @@
-"""Settings in, connected models out: endpoints, the models chosen on them, the embedder."""
+"""Settings in, connected models out: endpoints, the models chosen on them, made sure of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from functools import cached_property
+from threading import RLock
 from typing import TYPE_CHECKING
 
+from ingest.base.errors import PipelineError
 from rag.index.manifest import PROBE_TEXT, Manifest
-from rag.models.base.messages import Delta
-from rag.models.base.passages import EXTRACTIVE_MODEL
-from rag.models.chat.thinking import begins_inside_thought, separate_thinking
 from rag.models.choose import Choice, choose_chat, choose_embedding
 from rag.models.discover import ModelInfo, Offer, find_servers, list_models
+from rag.models.memory import Memory
 from rag.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
+    from rag.models.chat_model import ChatModel
     from rag.models.embedded.wire import EmbeddedServer
     from rag.models.embedder import EndpointEmbedder
     from rag.models.endpoint import Endpoint
-    from rag.query.prompt import Prompt
+    from rag.models.profile import ReadyEmbedder
 
 # What a chat model has when its server does not say: the smallest default in use.
 FALLBACK_CONTEXT_TOKENS = 4096
+# A list of models this young still tells what is loaded.
+_FRESH_SECONDS = 10.0
 
 
 class Connections:
     """The model side of a pipeline; nothing is connected before it is needed.
 
-    `on_wait` is told what is waited for, and for how many seconds already.
+    Before each use a model is made sure of: on a server that can be told to, it is loaded, and
+    where memory has room for one only, the other of ours gives way.  `on_wait` is told what is
+    waited for, and for how many seconds already.
     """
 
     def __init__(
@@ -39,11 +45,13 @@ class Connections:
         self._on_wait = on_wait
         self._endpoints: dict[str, Endpoint] = {}
         self._offers: dict[str, Offer] = {}
+        self._listed_at: dict[str, float] = {}
+        self._memory = Memory(settings.index_dir)
+        self._prepared: dict[str, Vectors] = {}
+        self._chat: ChatModel | None = None
+        self._loading = RLock()
 
-    @property
-    def is_extractive(self) -> bool:
-        """Tell whether answers are quoted by the embedded model, here or on a server."""
-        return self.chat_choice.model.id == EXTRACTIVE_MODEL
+    # ---- what the servers offer
 
     @cached_property
     def embedding_choice(self) -> Choice:
@@ -57,31 +65,72 @@ class Connections:
         offer = self.offer(self.settings.chat_at)
         return choose_chat(offer, self.settings.chat_model)
 
-    @cached_property
-    def chat_model(self) -> ModelInfo:
-        """Return the chat model, loaded where the server can be told to."""
-        return self._load(self.settings.chat_at, self.chat_choice.model)
+    def offer(self, url: str) -> Offer:
+        """Return what a server offers, asked once."""
+        if url not in self._offers:
+            self._offers[url] = offer = list_models(self.endpoint(url))
+            self._listed_at[url] = time.monotonic()
+            self.endpoint(url).server = offer.server
+        return self._offers[url]
 
-    def context_tokens(self, model: ModelInfo) -> int:
-        """Return a chat model's context: the setting, else what is loaded, else 4096."""
-        return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
+    def endpoint(self, url: str) -> Endpoint:
+        """Return the connection to a server, the same one for the same address."""
+        if url not in self._endpoints:
+            self._endpoints[url] = self._connect(url)
+        return self._endpoints[url]
 
-    @cached_property
+    def close(self) -> None:
+        """Close all connections."""
+        for endpoint in self._endpoints.values():
+            endpoint.close()
+
+    # ---- embedding
+
+    @property
     def embedder(self) -> EndpointEmbedder:
         """Return the embedder for documents and questions."""
-        return self._embedder_and_probe[0]
+        return self.ready.embedder
 
     def embedder_for_chunks(self, tokens: int) -> EndpointEmbedder:
         """Return the embedder, sure to read that many tokens of a text, or to say how many."""
         if self.settings.embeddings_at == EMBEDDED:
             return self.embedder
-        from rag.models.embedder import with_true_limit
+        from rag.models.profile import measured_embedder
 
-        return with_true_limit(self.embedder, tokens)
+        self.ready = measured_embedder(self.ready, self._memory, tokens)
+        return self.embedder
+
+    def embed_question(self, question: str) -> Vectors:
+        """Return the unit vector of a question; raises EndpointError."""
+        if question in self._prepared:
+            return self._prepared[question]
+        embedder = self.embedder
+        info = self._make_sure_of(self.settings.embeddings_at, self.ready.model)
+        embedder.model = info.id
+        return embedder.embed_query(question)
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Embed questions that will be asked, so that then the chat model is needed only."""
+        self._prepared = {question: self.embed_question(question) for question in questions}
+
+    def remember_pace(self, *, probed_tokens: int | None = None) -> None:
+        """Keep for the next run how fast the embedding server could be asked.
+
+        With `probed_tokens` it is found out first, with made-up texts of that length.
+        """
+        from rag.models.profile import probe_speed, remember_pace
+
+        pace = probe_speed(self.ready, probed_tokens) if probed_tokens else None
+        remember_pace(self.ready, self._memory, pace)
+
+    def forget_embedding_profile(self) -> None:
+        """Forget what was measured of the embedding model, so that it is measured anew."""
+        self._memory.forget(self.ready.key)
+        del self.ready
 
     def manifest(self, recipe: str) -> Manifest:
         """Return what an index made now would say of itself."""
-        embedder, probe = self._embedder_and_probe
+        embedder, probe = self.ready.embedder, self.ready.probe
         return Manifest(
             embedding_model=embedder.model,
             identity=embedder.identity,
@@ -93,42 +142,95 @@ class Connections:
             probe=tuple(map(float, probe)),
         )
 
-    def stream(self, prompt: Prompt) -> Iterator[Delta]:
-        """Yield the answer of the chat model, thinking apart from text."""
-        model = self.chat_model.id
-        deltas = self.endpoint(self.settings.chat_at).stream(
-            model,
-            prompt.messages,
-            prompt.answer_tokens,
-            self.settings.temperature,
-            "chat" if self.is_extractive else self.settings.chat_surface,
+    @cached_property
+    def ready(self) -> ReadyEmbedder:
+        """Return the embedder as it answered first, with what is remembered of it."""
+        from rag.models.profile import Wishes, ready_embedder
+
+        settings, url = self.settings, self.settings.embeddings_at
+        return ready_embedder(
+            self.endpoint(url),
+            self._make_sure_of(url, self.embedding_choice.model),
+            self.offer(url).server,
+            self._memory,
+            PROBE_TEXT,
+            Wishes(
+                settings.batch_size,
+                settings.embedding_in_flight,
+                settings.query_prefix,
+                settings.document_prefix,
+            ),
+            self._embedded.count_tokens if url == EMBEDDED else None,
         )
-        if self.is_extractive:
-            return deltas
-        return separate_thinking(deltas, may_start_thinking=begins_inside_thought(model))
 
-    def offer(self, url: str) -> Offer:
-        """Return what a server offers, asked once."""
-        if url not in self._offers:
-            self._offers[url] = list_models(self.endpoint(url))
-        return self._offers[url]
+    # ---- chat
 
-    def endpoint(self, url: str) -> Endpoint:
-        """Return the connection to a server, the same one for the same address."""
-        if url not in self._endpoints:
-            self._endpoints[url] = self._connect(url)
-            self._endpoints[url].on_wait = self._on_wait
-        return self._endpoints[url]
+    def chat(self) -> ChatModel:
+        """Return the chat model, made sure of now."""
+        from rag.models.chat_model import ChatModel
 
-    def close(self) -> None:
-        """Close all connections."""
-        for endpoint in self._endpoints.values():
-            endpoint.close()
+        settings, url = self.settings, self.settings.chat_at
+        model = self._make_sure_of(url, self.chat_choice.model, settings.context_tokens)
+        context = self.context_tokens(model)
+        known = self._chat
+        if known is None or (known.id, known.counter.listed_tokens) != (model.id, context):
+            self._chat = ChatModel(
+                self.endpoint(url),
+                model.id,
+                context,
+                self._memory,
+                settings.chat_surface,
+                settings.temperature,
+            )
+        assert self._chat is not None
+        return self._chat
 
-    def _load(self, url: str, model: ModelInfo) -> ModelInfo:
-        from rag.models.loading import load_model
+    def context_tokens(self, model: ModelInfo) -> int:
+        """Return a chat model's context: the setting, else what is loaded, else 4096."""
+        return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
 
-        return load_model(self.endpoint(url), model, self.settings.load_timeout_seconds)
+    # ---- making sure of models
+
+    def _make_sure_of(
+        self, url: str, model: ModelInfo, context_tokens: int | None = None
+    ) -> ModelInfo:
+        """Return the model as it is now, loaded where its server can be told to."""
+        from rag.models.loading import CAN_LOAD, load_again, look_again
+
+        source = self.offer(url).source
+        is_fresh = time.monotonic() - self._listed_at[url] < _FRESH_SECONDS
+        if source != CAN_LOAD:
+            is_cold = model.loaded is False and source == "/api/v0/models"
+            return look_again(self.endpoint(url), model) if is_cold and not is_fresh else model
+        if model.loaded and is_fresh:
+            return model
+        with self._loading:
+            self._listed_at[url] = 0.0  # What is loaded may change here.
+            limit = self.settings.load_timeout_seconds
+            others = self._ours(url, model)
+            endpoint = self.endpoint(url)
+            loaded = load_again(
+                endpoint, model.id, limit, others=others, context_tokens=context_tokens
+            )
+        return loaded or model
+
+    def _ours(self, url: str, model: ModelInfo) -> list[ModelInfo]:
+        """Return the model of the other role, if it is on the same server."""
+        choices: list[ModelInfo] = []
+        with suppress(PipelineError):
+            if self.settings.embeddings_at == url:
+                choices.append(self.embedding_choice.model)
+        with suppress(PipelineError):
+            if self.settings.chat_at == url:
+                choices.append(self.chat_choice.model)
+        return [choice for choice in choices if choice.id != model.id]
+
+    def _load_lost(self, url: str, model_id: str) -> None:
+        """Load a model again that crashed or was unloaded."""
+        with suppress(PipelineError):
+            offered = [m for m in self.offer(url).models if m.id == model_id]
+            self._listed_at[url] = 0.0
+            self._make_sure_of(url, offered[0] if offered else ModelInfo(model_id))
 
     def _connect(self, url: str) -> Endpoint:
         from rag.models.endpoint import Endpoint, Timeouts
@@ -144,13 +246,14 @@ class Connections:
             from rag.models.embedded.wire import InProcessTransport
 
             transport = InProcessTransport(self._embedded)
-            return Endpoint("http://embedded/v1", "embedded", timeouts, transport)
-        return Endpoint(
-            url,
-            settings.key_for(url),
-            timeouts,
-            native_embeddings=settings.embedding_surface == "native",
-        )
+            endpoint = Endpoint("http://embedded/v1", "embedded", timeouts, transport)
+        else:
+            native = settings.embedding_surface == "native"
+            key = settings.key_for(url)
+            endpoint = Endpoint(url, key, timeouts, native_embeddings=native)
+        endpoint.on_wait = self._on_wait
+        endpoint.on_lost = lambda model: self._load_lost(url, model)
+        return endpoint
 
     @cached_property
     def _embedded(self) -> EmbeddedServer:
@@ -158,28 +261,16 @@ class Connections:
 
         return EmbeddedServer(self.settings.cache_dir, self.settings.refusal_threshold)
 
-    @cached_property
-    def _embedder_and_probe(self) -> tuple[EndpointEmbedder, Vectors]:
-        from rag.models.embedder import connect_embedder
 
-        return connect_embedder(
-            self.endpoint(self.settings.embeddings_at),
-            self._load(self.settings.embeddings_at, self.embedding_choice.model),
-            self.settings.embedding_in_flight or 1,
-            PROBE_TEXT,
-            self._embedded.count_tokens if self.settings.embeddings_at == EMBEDDED else None,
-        )
-
-
-def running_servers(settings: Settings) -> list[tuple[str, Offer]]:
+def running_servers() -> list[tuple[str, Offer]]:
     """Return (URL, offer) of the servers that answer at their usual ports, in stated order."""
     from rag.models.endpoint import Endpoint, Timeouts
 
-    key = settings.api_key.get_secret_value()
     with ExitStack() as opened:
 
         def connect(url: str) -> Endpoint:
-            endpoint = Endpoint(url, key, Timeouts(connect=1.0, response=1.0, load=1.0))
+            # Without the user's key: whoever listens there was not meant to get it.
+            endpoint = Endpoint(url, "none", Timeouts(connect=1.0, response=1.0, load=1.0))
             opened.callback(endpoint.close)
             return endpoint
 

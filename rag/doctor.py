@@ -69,7 +69,7 @@ def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
         offer = pipeline.models.offer(url)
     except PipelineError as error:
         yield _failure("server", error)
-        for other, found in running_servers(pipeline.settings):
+        for other, found in running_servers():
             yield Finding("ok", "server", f"{found.server} runs at {other}; RAG_ENDPOINT={other}")
         return
     models = ", ".join(map(describe, offer.models)) or "no models"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,16 +18,13 @@ from rag.connections import Connections
 from rag.index.base.errors import IndexMissing
 from rag.index.index import Index, IndexStatus
 from rag.index.store.records import Selection
-from rag.models.base.errors import ContextOverflow
-from rag.query.answer import Answer, refuse, write_answer
+from rag.models.base.errors import ContextOverflow, OnlyThought
+from rag.models.chat.budget import TokenCounter
+from rag.query.answer import THINKING_SWITCHED_OFF, Answer, refuse, write_answer
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt, build_prompt
 from rag.query.retrieve import retrieve
 from rag.settings import Settings
-
-# Share of the passages kept after an overflow: the model's tokenizer needs more tokens than
-# were counted, and how many more it does not say.
-SHRINK = 0.6
 
 
 def whole_root(folder: Path, roots: Iterable[str]) -> Path:
@@ -92,6 +89,7 @@ class Pipeline:
             roots = index.roots()
             whole = whole_root(Path(folder), roots)
             report = ingest_folder(whole, embedder, index, self._options, on_progress)
+            self.models.remember_pace()
             for inner in roots_inside(whole, roots):
                 index.remove_root(inner)
             finished = time.perf_counter()
@@ -120,7 +118,7 @@ class Pipeline:
             raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
         self._check_there_is_something(selection)
         self.check_index()
-        return retrieve(question, self.models.embedder.embed_query, self.index, k, selection)
+        return retrieve(question, self.models.embed_question, self.index, k, selection)
 
     def ask(
         self,
@@ -141,33 +139,18 @@ class Pipeline:
         started = time.perf_counter()
         hits = self.search(question, k, selection)
         seconds = time.perf_counter() - started
-        if not hits:
-            return refuse(
-                question,
-                self.models.chat_model.id,
-                extractive=self.models.is_extractive,
-                retrieve_seconds=seconds,
-            )
-        context = self.models.context_tokens(self.models.chat_model)
-        while True:
-            try:
-                prompt = self._prompt(question, hits, context)
-                return write_answer(
-                    question,
-                    prompt,
-                    self.models.stream(prompt),
-                    self.index.page_at,
-                    model=self.models.chat_model.id,
-                    extractive=self.models.is_extractive,
-                    retrieve_seconds=seconds,
-                    on_text=on_text,
-                    on_thinking=on_thinking,
-                )
-            except ContextOverflow as error:
-                if len(hits) <= 1:
-                    raise
-                hits = hits[: int(len(hits) * SHRINK)]
-                context = min(error.limit_tokens or context, context)
+        if hits:
+            return self._answer(question, hits, seconds, on_text, on_thinking)
+        chat = self.models.chat()
+        return refuse(question, chat.id, extractive=chat.is_extractive, retrieve_seconds=seconds)
+
+    def prepare(self, questions: Sequence[str]) -> None:
+        """Embed questions that will be asked, all at once, before the first of them is.
+
+        Where memory holds one model only, each `ask` would else have both change places.
+        """
+        self.check_index()
+        self.models.prepare(questions)
 
     def check_index(self) -> None:
         """Raise IndexMismatch when the index was made with another embedding model."""
@@ -205,14 +188,52 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _prompt(self, question: str, hits: list[Hit], context_tokens: int) -> Prompt:
+    def _answer(
+        self,
+        question: str,
+        hits: list[Hit],
+        retrieve_seconds: float,
+        on_text: Callable[[str], None],
+        on_thinking: Callable[[str], None],
+    ) -> Answer:
+        """Return the answer to a question from what was found, packed anew if it must be."""
+        chat, think = self.models.chat(), True
+        notes: tuple[str, ...] = ()
+        while True:
+            prompt = self._prompt(question, hits, chat.counter)
+            try:
+                answer = write_answer(
+                    question,
+                    prompt,
+                    chat.stream(prompt.messages, prompt.answer_tokens, think=think),
+                    self.index.page_at,
+                    model=chat.id,
+                    extractive=chat.is_extractive,
+                    retrieve_seconds=retrieve_seconds,
+                    on_text=on_text,
+                    on_thinking=on_thinking,
+                    notes=notes,
+                )
+            except ContextOverflow as error:
+                # What is learned makes prompts smaller, until not even one passage fits.
+                chat.counter.overflowed(error.limit_tokens, prompt.tokens + prompt.answer_tokens)
+            except OnlyThought:
+                if not think:
+                    raise
+                think, notes = False, (THINKING_SWITCHED_OFF,)
+            else:
+                counted = sum(count_tokens(message.content) for message in prompt.messages)
+                chat.learn(counted, answer.usage.prompt_tokens)
+                return answer
+
+    def _prompt(self, question: str, hits: list[Hit], counter: TokenCounter) -> Prompt:
         return build_prompt(
             question,
             hits,
-            context_tokens,
+            counter.context_tokens,
             self.settings.answer_tokens,
             fence=secrets.token_hex(8),
-            count=count_tokens,
+            count=counter.count,
         )
 
     def _refuse_own_index(self, folder: Path) -> None:
@@ -241,7 +262,6 @@ class Pipeline:
     def _options(self) -> Options:
         return Options(
             chunk_tokens=self.settings.chunk_tokens,
-            batch_size=self.settings.batch_size or 64,
             max_file_bytes=self.settings.max_file_megabytes * 1_000_000,
         )
 

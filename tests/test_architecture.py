@@ -14,7 +14,8 @@ PACKAGES = ("ingest", "rag")
 # Each third-party package and the modules that may import it, with the reason where it is
 # more than one.  numpy is the language of vectors and may be spoken everywhere but at start.
 HOMES = {
-    "openai": {"rag.models.endpoint"},
+    # Called in one module, its streams and its exceptions each read in another.
+    "openai": {"rag.models.endpoint", "rag.models.wire.events", "rag.models.wire.translate"},
     "chromadb": {"rag.index.projection.chroma"},
     "onnxruntime": {"rag.models.embedded.encoder"},
     "tokenizers": {"rag.models.embedded.encoder"},
@@ -30,9 +31,11 @@ HOMES = {
     "dotenv": {"rag.settings"},
     "pydantic": {"rag.settings"},
     "pydantic_settings": {"rag.settings"},
-    # The client of openai: given to it, offered to it in process, and used for one download.
+    # The client of openai: made, given to it, its exceptions read, offered in process, and used
+    # for one download.
     "httpx2": {
-        "rag.models.endpoint", "rag.models.embedded.wire", "rag.models.embedded.weights",
+        "rag.models.endpoint", "rag.models.wire.client", "rag.models.wire.translate",
+        "rag.models.embedded.wire", "rag.models.embedded.weights",
     },
     # Requests are read where they are answered, answers where they are checked.
     "orjson": {"rag.models.endpoint", "rag.models.wire.decode", "rag.models.embedded.wire"},

@@ -30,7 +30,7 @@ PipelineError(message, hint)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -101,13 +101,17 @@ class TextsRejected(PipelineError):
     """The embedder refused some of the texts it was given and embedded the others.
 
     `reasons` maps the position of each refused text to why; `vectors` has one row for each
-    of the others, in order.
+    of the others, in order.  `too_long` are those of the refused that, cut to the embedder's
+    limit as it is now, may be taken.
     """
 
-    def __init__(self, reasons: Mapping[int, str], vectors: Vectors) -> None:
+    def __init__(
+        self, reasons: Mapping[int, str], vectors: Vectors, too_long: Collection[int] = ()
+    ) -> None:
         super().__init__(f"{len(reasons)} texts could not be embedded", "see the report")
         self.reasons = reasons
         self.vectors = vectors
+        self.too_long = too_long
 
 
 class FolderError(PipelineError):

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Embedder(Protocol):
-    """Turns texts into vectors; safe to call from several threads."""
+    """Turns texts into vectors; safe to call from several threads.
+
+    Limit and pace may change during a run, as the embedder learns what its server takes.
+    """
 
     @property
     def identity(self) -> str:
@@ -23,8 +26,18 @@ class Embedder(Protocol):
         ...
 
     @property
+    def batch_size(self) -> int:
+        """How many texts one call of `embed` should have at most."""
+        ...
+
+    @property
+    def batch_tokens(self) -> int:
+        """How many tokens one call of `embed` should have at most; a longer text goes alone."""
+        ...
+
+    @property
     def in_flight(self) -> int:
-        """How many calls of `embed` may run at once."""
+        """How many calls of `embed` may run at once, 64 at most."""
         ...
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -34,7 +47,8 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, in order.
 
-        Raises TextsRejected when some texts cannot be embedded, PipelineError when none can.
+        Raises TextsRejected when some texts cannot be embedded or prove to be too long, for
+        which `token_limit` was lowered by then; PipelineError when none can be.
         """
         ...
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, pull, with_server
 from rag.cli.show import show_json
@@ -12,8 +14,12 @@ from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.doctor import Finding
+    from rag.models.choose import Choice
+    from rag.models.discover import ModelInfo, Offer
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_HEADS = ("model", "kind", "state", "quant", "context/most", "parallel")
+_SHORTEST_NAME = 16
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -27,24 +33,93 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
-    from rag.doctor import describe
     from rag.pipeline import Pipeline
 
     with Pipeline(settings) as pipeline:
         models = pipeline.models
-        urls = dict.fromkeys((settings.embeddings_at, settings.chat_at))
-        offers = {url: models.offer(url) for url in urls}
-        if options.json:
-            show_json(terminal, list(offers.values()))
-            return 0
+        places = {"embedding": settings.embeddings_at, "chat": settings.chat_at}
+        offers = {url: models.offer(url) for url in dict.fromkeys(places.values())}
+        choices = {
+            "embedding": _try(lambda: models.embedding_choice),
+            "chat": _try(lambda: models.chat_choice),
+        }
+    if options.json:
+        servers = [{"url": url, **_plain_offer(offer)} for url, offer in offers.items()]
+        roles = {role: _plain_choice(choice, places[role]) for role, choice in choices.items()}
+        show_json(terminal, {"servers": servers, **roles})
+    else:
         for url, offer in offers.items():
+            used = [
+                choice.model.id
+                for role, choice in choices.items()
+                if places[role] == url and not isinstance(choice, PipelineError)
+            ]
             terminal.say(f"{offer.server} at {url}", "bold")
-            for model in offer.models:
-                terminal.say(f"  {model.kind:<10}{describe(model)}")
-        choices = {"embedding": models.embedding_choice, "chat": models.chat_choice}
-        for what, choice in choices.items():
-            terminal.say(f"{what}: {choice.model.id}, {choice.reason}")
-    return 0
+            show_table(terminal, offer.models, used)
+        for role, choice in choices.items():
+            terminal.say(f"{role}: {_describe_choice(choice)}")
+    return int(any(isinstance(choice, PipelineError) for choice in choices.values()))
+
+
+def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
+    try:
+        return choose()
+    except PipelineError as error:
+        return error
+
+
+def _describe_choice(choice: Choice | PipelineError) -> str:
+    if isinstance(choice, PipelineError):
+        return f"none — {choice.message}; fix: {choice.hint}"
+    return f"{choice.model.id} — {choice.reason}"
+
+
+def _plain_offer(offer: Offer) -> Mapping[str, object]:
+    return {"server": offer.server, "source": offer.source, "models": offer.models}
+
+
+def _plain_choice(choice: Choice | PipelineError, url: str) -> Mapping[str, object]:
+    if isinstance(choice, PipelineError):
+        return {"error": choice.message, "fix": choice.hint}
+    return {"model": choice.model.id, "server": url, "reason": choice.reason}
+
+
+def show_table(terminal: Terminal, models: Sequence[ModelInfo], used: Iterable[str]) -> None:
+    """Print one line for each model, marked where it is used; long names give way to the rest."""
+    rows = [_HEADS, *map(_cells, models)]
+    # A column of which the server says nothing is left out.
+    told = [i for i in range(len(_HEADS)) if i == 0 or any(row[i] for row in rows[1:])]
+    widths = {i: max(len(row[i]) for row in rows) for i in told}
+    if terminal.out.is_terminal:
+        others = sum(2 + widths[i] for i in told[1:])
+        room = terminal.out.width - len("→ ") - others
+        widths[0] = min(widths[0], max(room, _SHORTEST_NAME))
+    for row in rows:
+        cells = [_shorten(row[i], widths[i]).ljust(widths[i]) for i in told]
+        mark = "→" if row is not _HEADS and row[0] in used else " "
+        style = "dim" if row is _HEADS else "green" if mark == "→" else ""
+        terminal.say(f"{mark} {'  '.join(cells)}".rstrip(), style)
+
+
+def _cells(model: ModelInfo) -> tuple[str, ...]:
+    state = {True: "loaded", False: "not loaded", None: ""}[model.loaded]
+    now, most = model.context_tokens, model.max_context_tokens
+    return (
+        model.id,
+        "" if model.kind == "unknown" else model.kind,
+        f"at {model.remote_host}" if model.remote_host else state,
+        model.quantisation or "",
+        f"{now or '-'}/{most or '-'}" if now or most else "",
+        str(model.parallel or ""),
+    )
+
+
+def _shorten(text: str, width: int) -> str:
+    """Return text of at most that width; its middle goes: both ends tell models apart."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
 
 
 def run_server(options: argparse.Namespace, terminal: Terminal) -> int:

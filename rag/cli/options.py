@@ -71,7 +71,7 @@ def _other_server(settings: Settings, terminal: Terminal) -> Settings | None:
         return None
     from rag.connections import running_servers
 
-    found = running_servers(settings)
+    found = running_servers()
     if not found:
         return None
     url, offer = found[0]

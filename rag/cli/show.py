@@ -44,6 +44,8 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
         if answer.finish_reason != "length":
             why = "the server broke off or fell silent; ask again, and see the server's log"
         terminal.warn(f"the answer is not complete: {why}")
+    for note in answer.notes:
+        terminal.note(f"note: {note}", "yellow")
     if answer.abstained:
         _show_nearest(terminal, answer)
         return

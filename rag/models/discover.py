@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
+from urllib.parse import quote
 
 from rag.models.base.errors import BadResponse, EndpointError
 from rag.models.wire.faults import MISSING_V1, classify, error_text
@@ -35,8 +36,10 @@ class Listing(Protocol):
 class ModelInfo:
     """One model as the server describes it; None means the server did not say.
 
-    `context_tokens` is what is allocated now (loaded), `max_context_tokens` what it could be;
-    `remote_host` is another machine that this server passes requests on to.
+    `id` is what a request names; a model loaded twice is two of these, each with its own
+    context.  `context_tokens` is what is allocated now (loaded), `max_context_tokens` what it
+    could be; `remote_host` is another machine that this server passes requests on to; `key` is
+    the name to load it by where that is not its id.
     """
 
     id: str
@@ -47,6 +50,12 @@ class ModelInfo:
     quantisation: str | None = None
     parallel: int | None = None
     remote_host: str | None = None
+    key: str | None = None
+    architecture: str | None = None
+    publisher: str | None = None
+    format: str | None = None
+    size_bytes: int | None = None
+    batch_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +85,23 @@ def list_models(endpoint: Listing) -> Offer:
         items = body.get(key) if isinstance(body, dict) else None
         if isinstance(items, list) and (path == "/v1/models" or items):
             rows = [item for item in items if isinstance(item, dict)]
-            models = tuple(model for row in rows if (model := read(row)) is not None)
+            models = tuple(model for row in rows for model in read(row))
             if models or path == "/v1/models":
                 offer = Offer(server or _name_server(rows), path, models)
                 return _ENRICH.get(offer.server, _as_is)(endpoint, offer)
     if isinstance(body, dict) and body.get("error"):
         raise classify(error_text(body), 200, endpoint.host)
     raise BadResponse(f"{endpoint.url} does not list models", MISSING_V1)
+
+
+def describe_model(endpoint: Listing, model_id: str) -> ModelInfo | None:
+    """Return one model as LM Studio's /api/v0/models/{id} describes it now.
+
+    None where the server has no such path or no such model.  Raises EndpointError.
+    """
+    body = endpoint.get(f"/api/v0/models/{quote(model_id, safe='')}")
+    models = _read_native_v0(body) if isinstance(body, dict) else []
+    return next(iter(models), None)
 
 
 def _as_is(_endpoint: Listing, offer: Offer) -> Offer:
@@ -120,14 +139,15 @@ def _read_ollama(model: ModelInfo, row: Mapping[str, object]) -> ModelInfo:
     abilities = row.get("capabilities")
     abilities = abilities if isinstance(abilities, list) else []
     kind: Kind = "embedding" if "embedding" in abilities else "chat" if abilities else "unknown"
-    quantisation = details.get("quantization_level")
-    remote = row.get("remote_host")
     return replace(
         model,
         kind=kind,
         max_context_tokens=_count(details.get("context_length")),
-        quantisation=quantisation if isinstance(quantisation, str) else None,
-        remote_host=remote if isinstance(remote, str) and remote else None,
+        quantisation=_text(details.get("quantization_level")),
+        remote_host=_text(row.get("remote_host")),
+        architecture=_text(details.get("family")),
+        format=_text(details.get("format")),
+        size_bytes=_count(row.get("size")),
     )
 
 
@@ -153,49 +173,73 @@ def _name_server(rows: Sequence[Mapping[str, object]]) -> str:
     return next((known[owner] for owner in owners if owner in known), "the server")
 
 
-def _read_native_v1(row: Mapping[str, object]) -> ModelInfo | None:
+def _read_native_v1(row: Mapping[str, object]) -> list[ModelInfo]:
+    """Read a downloaded model: one for each loaded instance, or one that is not loaded."""
     key, instances = row.get("key"), row.get("loaded_instances")
     if not isinstance(key, str):
-        return None
-    first = instances[0] if isinstance(instances, list) and instances else {}
-    config = first.get("config", {}) if isinstance(first, dict) else {}
+        return []
     quantisation = row.get("quantization")
-    return ModelInfo(
-        id=str(first.get("id", key)) if isinstance(first, dict) else key,
+    model = ModelInfo(
+        id=key,
         kind=_kind(row.get("type")),
-        loaded=bool(instances),
-        context_tokens=_count(config.get("context_length")),
+        loaded=False,
         max_context_tokens=_count(row.get("max_context_length")),
-        quantisation=str(quantisation.get("name")) if isinstance(quantisation, dict) else None,
+        quantisation=_text(quantisation.get("name")) if isinstance(quantisation, dict) else None,
+        architecture=_text(row.get("architecture")),
+        publisher=_text(row.get("publisher")),
+        format=_text(row.get("format")),
+        size_bytes=_count(row.get("size_bytes")),
+    )
+    found = instances if isinstance(instances, list) else []
+    return [_read_instance(model, i) for i in found if isinstance(i, dict)] or [model]
+
+
+def _read_instance(model: ModelInfo, instance: Mapping[str, object]) -> ModelInfo:
+    name, config = _text(instance.get("id")) or model.id, instance.get("config")
+    config = config if isinstance(config, dict) else {}
+    return replace(
+        model,
+        id=name,
+        key=model.id if name != model.id else None,
+        loaded=True,
+        context_tokens=_count(config.get("context_length")),
         parallel=_count(config.get("parallel")),
+        batch_tokens=_count(config.get("eval_batch_size")),
     )
 
 
-def _read_native_v0(row: Mapping[str, object]) -> ModelInfo | None:
-    if "type" not in row or "state" not in row:
-        return None
-    return ModelInfo(
-        id=str(row.get("id")),
+def _read_native_v0(row: Mapping[str, object]) -> list[ModelInfo]:
+    name = row.get("id")
+    if "type" not in row or "state" not in row or not isinstance(name, str):
+        return []
+    model = ModelInfo(
+        id=name,
         kind=_kind(row.get("type")),
         loaded=row.get("state") == "loaded",
         context_tokens=_count(row.get("loaded_context_length")),
         max_context_tokens=_count(row.get("max_context_length")),
-        quantisation=str(row["quantization"]) if row.get("quantization") else None,
+        quantisation=_text(row.get("quantization")),
+        architecture=_text(row.get("arch")),
+        publisher=_text(row.get("publisher")),
+        format=_text(row.get("compatibility_type")),
     )
+    return [model]
 
 
-def _read_openai(row: Mapping[str, object]) -> ModelInfo | None:
-    if not isinstance(row.get("id"), str):
-        return None
-    meta = row.get("meta")
+def _read_openai(row: Mapping[str, object]) -> list[ModelInfo]:
+    name, meta = row.get("id"), row.get("meta")
+    if not isinstance(name, str):
+        return []
     meta = meta if isinstance(meta, dict) else {}
-    return ModelInfo(
-        id=str(row["id"]),
+    model = ModelInfo(
+        id=name,
         kind=_kind(row.get("type")),
         loaded=True if meta else None,
         context_tokens=_count(meta.get("n_ctx")) or _count(row.get("max_model_len")),
         max_context_tokens=_count(meta.get("n_ctx_train")),
+        size_bytes=_count(meta.get("size")),
     )
+    return [model]
 
 
 def _kind(value: object) -> Kind:
@@ -210,6 +254,10 @@ def _kind(value: object) -> Kind:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 KNOWN_SERVERS = (

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -15,27 +12,29 @@ import httpx2
 import openai
 import orjson
 
-from rag.models.base.errors import BadResponse, EndpointError, EndpointUnreachable, ServerBusy
+from rag.models.base.errors import EndpointError, ModelUnavailable
 from rag.models.base.messages import Delta, Message
-from rag.models.wire.decode import Vectors, read_embeddings
-from rag.models.wire.faults import MISSING_V1, classify, error_text, read_seconds
-from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, failure_in, mark_cut
-from rag.models.wire.watchdog import Watchdog
+from rag.models.chat.structured import Reply
+from rag.models.wire.client import open_client
+from rag.models.wire.decode import EmbeddingAnswer, Vectors, read_embeddings, read_json
+from rag.models.wire.events import Exchange, Limits
+from rag.models.wire.faults import brief, is_missing_model
+from rag.models.wire.patience import AnswerTimeout, Patience
+from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, without_refused
+from rag.models.wire.translate import explain_event, explain_status, translated
 
-_SENT_HEADERS = frozenset(
-    ("host", "accept", "accept-encoding", "connection", "content-type", "content-length",
-     "user-agent")
-)  # fmt: skip
-_RETRIES = 2
-_LONGEST_PAUSE_SECONDS = 5.0
+# Answers to a GET that say something of the server, not of the path.
+_SERVER_FAULTS = (401, 403, 429, 503)
+_MOST_MODELS_NAMED = 8
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait: for a connection, a first byte, the next piece of an answer, before the
-    first retry, and in all for a server that loads a model or is busy.
+    """Seconds to wait: for a connection, a first byte (and again for the rest of an answer
+    that is no stream), the next piece of a stream, before the first retry, and in all for a
+    server that loads a model or is busy.
     """
 
     connect: float = 3.0
@@ -49,9 +48,13 @@ class Endpoint:
     """A connection to one server; safe to use from several threads.
 
     `transport` replaces the network (the embedded model).  `native_embeddings` asks LM Studio's
-    own surface for vectors.  `on_wait` is told what is waited for, and for how many seconds
-    already.  Nothing but the given key and the request itself is sent: no variable of the
-    environment, no header about the machine.
+    own surface for vectors.  Nothing but the given key and the request itself is sent: no
+    variable of the environment, no header about the machine.
+
+    To be set by whoever knows better: `on_wait` is told what is waited for, and for how many
+    seconds already; `on_lost` is called with the id of a model that crashed or was unloaded,
+    to load it before the request is made again, and may raise EndpointError; `server` is the
+    name of the program, for hints in its own commands.
     """
 
     def __init__(
@@ -64,23 +67,21 @@ class Endpoint:
         native_embeddings: bool = False,
     ) -> None:
         self.on_wait: Callable[[str, float], None] = lambda _what, _seconds: None
-        self._timeouts = timeouts = timeouts or Timeouts()
+        self.on_lost: Callable[[str], None] = lambda _model: None
+        self.server = ""
         self.url = url
         self.host = urlsplit(url).netloc
+        self._timeouts = timeouts = timeouts or Timeouts()
+        self._patience = Patience(timeouts.retry, timeouts.load)
         self._root = url.removesuffix("/v1")
         self._embeddings = "/api/v0/embeddings" if native_embeddings else "/v1/embeddings"
-        self._authorization = f"Bearer {key or 'none'}"
-        self._http = httpx2.Client(
-            timeout=httpx2.Timeout(timeouts.response, connect=timeouts.connect),
-            # Shorter than the 5 s after which servers close: a request never meets a closing line.
-            limits=httpx2.Limits(keepalive_expiry=3.0),
-            # Proxies of the environment break loopback and would see private documents.
-            trust_env=False,
-            # Certificates take a tenth of a second to load and are of use to https only.
+        self._http = open_client(
+            key,
+            self.host,
+            connect=timeouts.connect,
+            response=timeouts.response,
             verify=url.startswith("https:"),
-            follow_redirects=False,
             transport=transport,
-            event_hooks={"request": [self._strip_headers]},
         )
         self._client = openai.OpenAI(
             base_url=url, api_key=key or "none", max_retries=0, http_client=self._http
@@ -98,24 +99,12 @@ class Endpoint:
         """
         return self._patiently(lambda: self._get_once(path))
 
-    def _get_once(self, path: str) -> object:
-        with self._translated():
-            response = self._http.get(self._root + path)
-        try:
-            body: object = orjson.loads(response.content)
-        except orjson.JSONDecodeError:
-            return None
-        if response.status_code in (401, 403, 429, 503):
-            raise classify(error_text(body), response.status_code, self.host)
-        return body
-
     def post(self, path: str, body: Mapping[str, object]) -> object:
-        """Return the JSON a native path answers with; raises EndpointError."""
-        with self._translated():
-            response = self._client.post(self._root + path, cast_to=httpx2.Response, body=body)
-            answer: object = orjson.loads(response.content)
+        """Return the JSON a native path answers with, asked once; raises EndpointError."""
+        response = self._post_once(path, body)
+        answer = read_json(response.content, _content_type(response), self.host)
         if isinstance(answer, dict) and answer.get("error"):
-            raise classify(error_text(answer), 200, self.host)
+            raise explain_event(answer, self, "", 200)
         return answer
 
     def embed(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -123,40 +112,24 @@ class Endpoint:
 
         Waits for a busy server and retries what may succeed later.  Raises EndpointError.
         """
-        return self._patiently(lambda: self._embed_once(model, texts))
+        return self.embed_measured(model, texts).vectors
 
-    def _patiently(self, action: Callable[[], Result]) -> Result:
-        """Return what the action returns, tried again as its errors allow."""
-        started, tries = time.monotonic(), 0
-        while True:
-            try:
-                return action()
-            except EndpointError as error:
-                waited = time.monotonic() - started
-                pause = self._timeouts.retry * 2**tries
-                if isinstance(error, ServerBusy):
-                    pause = error.retry_after_seconds or min(pause, _LONGEST_PAUSE_SECONDS)
-                    is_hopeless = waited + pause > self._timeouts.load
-                else:
-                    is_hopeless = not error.retryable or tries == _RETRIES
-                if is_hopeless:
-                    raise
-                self.on_wait(error.message, waited)
-            tries += 1
-            time.sleep(pause)
-
-    def _embed_once(self, model: str, texts: Sequence[str]) -> Vectors:
+    def embed_measured(self, model: str, texts: Sequence[str]) -> EmbeddingAnswer:
+        """Return what `embed` does, how long the rows were, and which model answered."""
         body = {
             "model": model,
             "input": [_without_surrogates(text) for text in texts],
             "encoding_format": "base64",
         }
-        # The typed result builds every float as a checked object: 20 times the time.
-        with self._translated():
-            response = self._client.post(
-                self._root + self._embeddings, cast_to=httpx2.Response, body=body
+
+        def ask() -> EmbeddingAnswer:
+            response = self._post_once(self._embeddings, body, model)
+            kind = _content_type(response)
+            return read_embeddings(
+                response.content, len(texts), self.host, kind=kind, server=self.server
             )
-        return read_embeddings(response.content, len(texts), self.host)
+
+        return self._patiently(ask, model)
 
     def stream(
         self,
@@ -165,127 +138,124 @@ class Endpoint:
         max_tokens: int,
         temperature: float,
         surface: SurfaceName = "chat",
+        *,
+        think: bool = True,
+        response_format: Mapping[str, object] | None = None,
     ) -> Iterator[Delta]:
-        """Yield the answer as it is written; the last delta has a finish reason.
+        """Yield the answer as it is written; the last finish reason is how it ended.
 
-        A stream that ends without one yields `finish_reason="truncated"`.  Raises
-        EndpointError: BadResponse for a stream without a single event, EndpointUnreachable
-        for one that falls silent.
+        It is "truncated" for a stream that ends without one, and "length" for one that is cut
+        off here since it does not end.  `think=False` asks a reasoning model to answer at
+        once; a server that does not know how to be asked is asked without.  Before its first
+        word an answer is waited for, and asked for again, as in `embed`.
+
+        Raises EndpointError: BadResponse for a stream without a word, EndpointUnreachable for
+        one that breaks or falls silent.
         """
-        asked = SURFACES[surface]
         clean = [Message(m.role, _without_surrogates(m.content)) for m in messages]
-        body = asked.body(Request(model, clean, max_tokens, temperature))
-        finish, seen = None, False
-        for event in self._patiently(lambda: _begin(self._events(asked.path, body))):
-            if failure := failure_in(event):
-                raise classify(error_text(failure), None, self.host)
-            seen = True
-            delta = mark_cut(asked.read(event), max_tokens)
-            finish = delta.finish_reason or finish
-            yield delta
-        if not seen:
-            raise BadResponse(f"{self.host} sent an empty answer", MISSING_V1)
-        if finish is None:
-            yield Delta(finish_reason="truncated")
+        request = Request(model, clean, max_tokens, temperature, think, response_format)
+        yield from self._patiently(lambda: self._open_answer(surface, request), model)
 
-    def _events(self, path: str, body: dict[str, object]) -> Iterator[Mapping[str, object]]:
-        """Yield the events of a stream, or the one answer of a server that does not stream."""
-        with self._translated():
-            events = self._client.post(
-                self._root + path,
-                cast_to=object,
-                body=body,
-                stream=True,
-                stream_cls=openai.Stream[object],
+    def complete(
+        self,
+        model: str,
+        messages: Sequence[Message],
+        max_tokens: int,
+        response_format: Mapping[str, object] | None = None,
+        *,
+        temperature: float = 0.0,
+        think: bool = False,
+        surface: SurfaceName = "chat",
+    ) -> Reply:
+        """Return the whole answer; without its first argument, a `structured.Send`.
+
+        Thinking inside the text is left there.  Raises what `stream` does.
+        """
+        deltas = list(
+            self.stream(
+                model,
+                messages,
+                max_tokens,
+                temperature,
+                surface,
+                think=think,
+                response_format=response_format,
             )
-            with events, Watchdog(self._timeouts.idle, lambda: _hang_up(events)) as watchdog:
-                if "json" in events.response.headers.get("content-type", ""):
-                    whole = orjson.loads(events.response.read())
-                    yield whole if isinstance(whole, dict) else {}
-                    return
-                try:
-                    for event in events:
-                        watchdog.feed()
-                        if isinstance(event, dict):
-                            yield event
-                except openai.APIConnectionError:
-                    if not watchdog.bit:
-                        raise
-                if watchdog.bit:
-                    raise EndpointUnreachable(
-                        f"{self.host} sent nothing for {self._timeouts.idle:g} seconds",
-                        "see the server's log; raise RAG_IDLE_TIMEOUT_SECONDS if it is slow",
-                    )
+        )
+        ends = [delta.finish_reason for delta in deltas if delta.finish_reason]
+        return Reply(
+            text="".join(delta.text for delta in deltas),
+            finish_reason=ends[-1],
+            reasoning="".join(delta.reasoning for delta in deltas),
+        )
 
-    def _strip_headers(self, request: httpx2.Request) -> None:
-        for name in set(request.headers) - _SENT_HEADERS:
-            del request.headers[name]
-        request.headers["authorization"] = self._authorization
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn every exception of openai and httpx2 into one of ours."""
+    def _patiently(self, action: Callable[[], Result], model: str = "") -> Result:
+        """Return what the action returns, tried again as its errors allow."""
         try:
-            yield
-        except openai.APIStatusError as error:
-            body = error.body if error.body is not None else error.response.content
-            meant = classify(error_text(body), error.status_code, self.host)
-            if isinstance(meant, ServerBusy):
-                meant.ask_to_wait(read_seconds(error.response.headers.get("retry-after")))
-            raise meant from error
-        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            if isinstance(error, httpx2.ConnectTimeout) or isinstance(
-                error.__cause__, httpx2.ConnectTimeout
-            ):
-                raise self._nobody_there() from error
-            raise EndpointUnreachable(
-                f"{self.host} did not answer in time",
-                "wait for the model to load, or raise RAG_RESPONSE_TIMEOUT_SECONDS",
-            ) from error
-        except (openai.APIConnectionError, httpx2.TransportError) as error:
-            raise self._connection_error(error) from error
-        except openai.APIError as error:
-            raise classify(error_text(error.body or str(error)), None, self.host) from error
-        except (
-            openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError,
-            httpx2.CookieConflict,
-            # What openai-python lets through when a server answers with something else.
-            ValueError, TypeError, AttributeError, KeyError, IndexError,
-        ) as error:  # fmt: skip
-            raise BadResponse(
-                f"{self.host} sent an answer that cannot be read: {type(error).__name__}: {error}",
-                MISSING_V1,
-            ) from error
+            return self._patience.run(
+                action,
+                lambda what, seconds: self.on_wait(what, seconds),
+                lambda: self.on_lost(model),
+            )
+        except ModelUnavailable as error:
+            if is_missing_model(error.message):
+                error.message += self._models_offered()
+            raise
 
-    def _nobody_there(self) -> EndpointUnreachable:
-        return EndpointUnreachable(
-            f"no server at {self.url}",
-            "start it (LM Studio: lms server start), set RAG_ENDPOINT, or add --embedded",
-        )
+    def _models_offered(self) -> str:
+        """Return the end of a sentence that names what the server has, "" when it does not say."""
+        with suppress(EndpointError):
+            body = self._get_once("/v1/models")
+            rows = body.get("data") if isinstance(body, dict) else None
+            ids = [brief(str(row.get("id")))[:80] for row in rows or () if isinstance(row, dict)]
+            if ids:
+                return f"; it offers {', '.join(ids[:_MOST_MODELS_NAMED])}"
+        return ""
 
-    def _connection_error(self, error: Exception) -> EndpointUnreachable:
-        cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
-        if isinstance(cause, httpx2.ConnectError):
-            return self._nobody_there()
-        return EndpointUnreachable(
-            f"the connection to {self.host} broke: {cause or error}", "try again", retryable=True
+    def _get_once(self, path: str) -> object:
+        try:
+            with translated(self):
+                response = self._http.get(self._root + path)
+        except AnswerTimeout as slow:
+            # Nothing was to be loaded for this: a server that does not list will not list later.
+            slow.retryable = False
+            raise
+        if response.is_redirect and path.startswith("/v1/"):
+            raise explain_status(response, None, self)
+        body: object = None
+        with suppress(orjson.JSONDecodeError):
+            body = orjson.loads(response.content)
+        is_readable = body is not None or path.startswith("/v1/")
+        if response.status_code in _SERVER_FAULTS and is_readable:
+            raise explain_status(response, body, self)
+        return body
+
+    def _post_once(self, path: str, body: Mapping[str, object], model: str = "") -> httpx2.Response:
+        # The typed result builds every float as a checked object: 20 times the time.
+        with translated(self, model):
+            return self._client.post(self._root + path, cast_to=httpx2.Response, body=body)
+
+    def _open_answer(self, name: SurfaceName, request: Request) -> Iterator[Delta]:
+        surface = SURFACES[name]
+        limits = Limits(self._timeouts.response, self._timeouts.idle, request.max_tokens)
+        exchange = Exchange(
+            self._client, surface, self._root + surface.path, limits, self, request.model
         )
+        body = surface.body(request)
+        try:
+            return exchange.open(body)
+        except EndpointError as error:
+            fewer = without_refused(body, error)
+            if fewer is None:
+                raise
+        return exchange.open(fewer)
+
+
+def _content_type(response: httpx2.Response) -> str:
+    kind: str = response.headers.get("content-type", "")
+    return kind
 
 
 def _without_surrogates(text: str) -> str:
     """Return the text as UTF-8 can carry it: half of a surrogate pair becomes `?`."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _begin(events: Iterator[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
-    """Return the events once the first is there: until then a request can be tried again."""
-    return chain([first], events) if (first := next(events, None)) is not None else iter(())
-
-
-def _hang_up(events: openai.Stream[object]) -> None:
-    """End a stream from another thread; closing it would not wake the one that reads."""
-    network = events.response.extensions.get("network_stream")
-    connection = network.get_extra_info("socket") if network else None
-    if connection is not None:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from ingest.base.documents import Chunk
-from rag.models.base.errors import BadResponse, EndpointError
+from rag.models.base.errors import BadResponse, EndpointError, OnlyThought
 from rag.models.base.messages import Delta, NativeReport, Usage
 from rag.models.base.passages import NOT_IN_DOCUMENTS
 from rag.models.chat.thinking import split_thinking
+from rag.models.families import canonical_name
 from rag.query.cite import Citation, cite
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt
 
 REFUSAL = "Not in your documents."
+THINKING_SWITCHED_OFF = "thinking was switched off after the model wrote only thoughts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,23 @@ class Answer:
     means that the passages do not hold the answer; `context` then holds the nearest ones.
     `complete` is False when the answer was cut off, by its limit (`finish_reason` "length") or
     by a fault ("truncated").  `extractive` says that sentences were quoted by the embedded
-    model, not written.  `native` is what LM Studio's own surface adds, None elsewhere.
+    model, not written.  `retrieved` passages were found; those in `context` fitted.  `model` was
+    asked, `served_by` is who the server says answered, "" if it does not.  `notes` are for the
+    reader, one line each.  `native` is what LM Studio's own surface adds, None elsewhere.
     """
 
     question: str
     text: str
     citations: tuple[Citation, ...]
     context: tuple[Hit, ...]
+    retrieved: int
     abstained: bool
     complete: bool
     finish_reason: str
     extractive: bool
     model: str
+    served_by: str
+    notes: tuple[str, ...]
     usage: Usage
     timings: Timings
     native: NativeReport | None = None
@@ -63,6 +71,7 @@ def write_answer(
     model: str,
     extractive: bool,
     retrieve_seconds: float,
+    notes: Sequence[str] = (),
     on_text: Callable[[str], None] = lambda _text: None,
     on_thinking: Callable[[str], None] = lambda _text: None,
 ) -> Answer:
@@ -72,34 +81,34 @@ def write_answer(
 
     A refusal is never shown to `on_text`: the text is held back until it is known to be none.
     A stream that breaks after the first words gives an answer that is not complete.  Raises
-    EndpointError when it broke before, BadResponse when the model wrote nothing.
+    EndpointError when it broke before, OnlyThought when the model wrote nothing but thoughts,
+    BadResponse when it wrote nothing at all.  Before ContextOverflow and OnlyThought nothing
+    was shown to `on_text`: the question can be asked again.
     """
-    started = time.perf_counter()
     draft = _Draft(on_text, on_thinking)
     draft.fill(stream)
-    ended = time.perf_counter()
     thought, text = split_thinking(draft.text)
-    _raise_if_empty(text, model, has_thought=draft.reasoned or bool(thought.strip()))
+    if not text.strip():
+        draft.fail(model, has_thought=draft.reasoned or bool(thought.strip()))
     abstained = _is_refusal(text)
+    if not abstained:
+        draft.show_rest()
     text, citations = (REFUSAL, ()) if abstained else cite(text.strip(), prompt.context, page_at)
-    first = (draft.first_text_at or ended) - started
     return Answer(
         question=question,
         text=text,
         citations=citations,
         context=prompt.context,
+        retrieved=prompt.retrieved,
         abstained=abstained,
         complete=draft.finish_reason == "stop",
         finish_reason=draft.finish_reason or "truncated",
         extractive=extractive,
         model=model,
+        served_by=draft.served_by,
+        notes=(*notes, *_notes(prompt, model, draft.served_by)),
         usage=draft.usage,
-        timings=Timings(
-            retrieve_seconds,
-            retrieve_seconds + first,
-            retrieve_seconds + ended - started,
-            _rate(draft.usage.answer_tokens, ended - started - first),
-        ),
+        timings=draft.timings(retrieve_seconds),
         native=draft.native,
     )
 
@@ -111,11 +120,14 @@ def refuse(question: str, model: str, *, extractive: bool, retrieve_seconds: flo
         text=REFUSAL,
         citations=(),
         context=(),
+        retrieved=0,
         abstained=True,
         complete=True,
         finish_reason="stop",
         extractive=extractive,
         model=model,
+        served_by="",
+        notes=(),
         usage=Usage(),
         timings=Timings(retrieve_seconds, retrieve_seconds, retrieve_seconds, None),
     )
@@ -130,12 +142,16 @@ class _Draft:
         self._shown = 0
         self.text = ""
         self.reasoned = False
+        self.served_by = ""
         self.finish_reason: str | None = None
         self.usage = Usage()
         self.native: NativeReport | None = None
-        self.first_text_at: float | None = None
+        self._began_at = 0.0
+        self._first_text_at: float | None = None
+        self._ended_at = 0.0
 
     def fill(self, stream: Iterable[Delta]) -> None:
+        self._began_at = time.perf_counter()
         try:
             for delta in stream:
                 self.add(delta)
@@ -144,36 +160,61 @@ class _Draft:
             if not self.text.strip():
                 raise
             self.finish_reason = "truncated"
+        self._ended_at = time.perf_counter()
 
     def add(self, delta: Delta) -> None:
         self.usage = delta.usage or self.usage
         self.native = delta.native or self.native
+        self.served_by = delta.model or self.served_by
         self.finish_reason = delta.finish_reason or self.finish_reason
         if delta.reasoning:
             self.reasoned = True
             self._on_thinking(delta.reasoning)
         if delta.text:
-            self.first_text_at = self.first_text_at or time.perf_counter()
+            self._first_text_at = self._first_text_at or time.perf_counter()
             self.text += delta.text
             self._show()
 
+    def timings(self, before: float) -> Timings:
+        """Return the times of a whole answer, for which `before` seconds had been spent."""
+        first = (self._first_text_at or self._ended_at) - self._began_at
+        total = self._ended_at - self._began_at
+        rate = _rate(self.usage.answer_tokens, total - first)
+        return Timings(before, before + first, before + total, rate)
+
+    def fail(self, model: str, *, has_thought: bool) -> NoReturn:
+        """Say why there is no answer; what was shown cannot be taken back and asked again."""
+        if not has_thought:
+            raise BadResponse(
+                f"{model} wrote an empty answer", "ask again, or load another chat model"
+            )
+        spent = "spent all its tokens on thinking" if self.finish_reason == "length" else "thought"
+        kind = BadResponse if self._shown else OnlyThought
+        raise kind(
+            f"{model} {spent} and wrote no answer",
+            "raise RAG_ANSWER_TOKENS, or switch thinking off for the model",
+        )
+
     def _show(self) -> None:
         begun = _without_decoration(self.text)[: len(NOT_IN_DOCUMENTS)].upper()
-        may_refuse = NOT_IN_DOCUMENTS.startswith(begun)
-        if not may_refuse and len(self.text) > self._shown:
+        if not NOT_IN_DOCUMENTS.startswith(begun):
+            self.show_rest()
+
+    def show_rest(self) -> None:
+        """Show what was held back, now that it is no refusal."""
+        if len(self.text) > self._shown:
             self._on_text(self.text[self._shown :])
             self._shown = len(self.text)
 
 
-def _raise_if_empty(text: str, model: str, *, has_thought: bool) -> None:
-    if text.strip():
-        return
-    if has_thought:
-        raise BadResponse(
-            f"{model} spent all its tokens on thinking and wrote no answer",
-            "raise RAG_ANSWER_TOKENS, or switch thinking off for the model",
+def _notes(prompt: Prompt, model: str, served_by: str) -> Iterator[str]:
+    if len(prompt.context) < prompt.retrieved:
+        yield (
+            f"{len(prompt.context)} of {prompt.retrieved} passages fit in the context of {model} "
+            f"({prompt.context_tokens} tokens)"
         )
-    raise BadResponse(f"{model} wrote an empty answer", "ask again, or load another chat model")
+    if served_by and canonical_name(served_by) != canonical_name(model):
+        yield f"the server answered with {' '.join(served_by.split())[:120]} instead of {model}"
 
 
 def _is_refusal(text: str) -> bool:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, as_json, chunk, embedding_rows, sse
 
+from rag.cli.console import Terminal, clean
 from rag.cli.main import main
+from rag.cli.models import show_table
+from rag.models.discover import ModelInfo
 
 DATA = Path(__file__).parents[2] / "data" / "documents"
 QUESTION = "How tight do the bolts at the foot of the mast have to be on a Plover 22?"
@@ -235,12 +238,58 @@ def test_answer_through_a_server_is_streamed_and_cited(run, server, tmp_path):
 def test_models_are_listed_with_the_choice_and_its_reason(run, server):
     code, out, _ = run("models", "--endpoint", server.url)
     assert code == 0
-    assert "LM Studio" in out
-    assert "stub-chat (loaded, context 4096, at most 131072)" in out
-    assert "embedding: text-embedding-stub, the only embedding model loaded" in out
-    assert (
-        json.loads(run("models", "--endpoint", server.url, "--json")[1])[0]["server"] == "LM Studio"
-    )
+    assert out.splitlines() == [
+        f"LM Studio at {server.url}",
+        "  model                kind       state   context/most",
+        "→ stub-chat            chat       loaded  4096/131072",
+        "→ text-embedding-stub  embedding  loaded  2048/2048",
+        "embedding: text-embedding-stub — the only embedding model loaded",
+        "chat: stub-chat — the only chat model loaded",
+    ]
+
+
+def test_models_are_listed_for_programs_too(run, server):
+    code, out, _ = run("models", "--endpoint", server.url, "--json")
+    told = json.loads(out)
+    assert code == 0
+    (listed,) = told["servers"]
+    assert (listed["url"], listed["server"], listed["source"]) == (
+        server.url, "LM Studio", "/api/v1/models")  # fmt: skip
+    assert [model["id"] for model in listed["models"]] == ["stub-chat", "text-embedding-stub"]
+    assert told["embedding"] == {
+        "model": "text-embedding-stub", "server": server.url,
+        "reason": "the only embedding model loaded",
+    }  # fmt: skip
+    assert told["chat"]["model"] == "stub-chat"
+
+
+def test_models_are_listed_when_none_of_them_embeds(run, server):
+    name = "a-publisher/a-model-with-a-very-long-name-that-goes-on-and-on-instruct-2507"
+    chat = {"type": "llm", "key": name, "loaded_instances": [], "quantization": {"name": "Q8_0"}}
+    server.on("/api/v1/models", as_json({"models": [chat]}))
+    code, out, _ = run("models", "--endpoint", server.url)
+    assert code == 1
+    assert f"→ {name}  chat  not loaded  Q8_0" in out
+    assert f"chat: {name} — the only chat model offered" in out
+    assert "embedding: none — LM Studio offers no embedding model" in out
+    assert "fix: load one" in out
+    code, out, _ = run("models", "--endpoint", server.url, "--json")
+    assert code == 1
+    assert "no embedding model" in json.loads(out)["embedding"]["error"]
+    assert "lms load" in json.loads(out)["embedding"]["fix"]
+    assert json.loads(out)["chat"]["model"] == name
+
+
+def test_long_names_give_way_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    names = [f"text-embedding-of-the-very-long-name-that-goes-on-v{n}" for n in (1, 2)]
+    show_table(Terminal(), [ModelInfo(n, "embedding", True, 2048, 8192, "F16") for n in names], [])
+    lines = clean(capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert len(lines) == len({*lines}) == 3
+    assert lines[1].split()[0].startswith("text-")
+    assert "…" in lines[1]
 
 
 def test_doctor_is_content_with_a_good_server_and_index(run, sample_index, weights_cache):

@@ -26,8 +26,18 @@ class HashEmbedder:
 
     identity = "hash-8"
 
-    def __init__(self, *, token_limit: int = 256, in_flight: int = 2, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        token_limit: int = 256,
+        in_flight: int = 2,
+        seconds: float = 0.0,
+        batch_size: int = 64,
+        batch_tokens: int = 8192,
+    ) -> None:
         self.token_limit = token_limit
+        self.batch_size = batch_size
+        self.batch_tokens = batch_tokens
         self.in_flight = in_flight
         self.seconds = seconds
         self.calls: list[list[str]] = []

@@ -6,11 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy
 import pytest
 
 from ingest import Options, ParseError, ingest_folder, plan_folder
 from ingest.base.documents import Known, Progress
-from ingest.base.errors import FolderError, PipelineError, SettingsError
+from ingest.base.errors import FolderError, PipelineError, SettingsError, TextsRejected
 
 RECIPE = Options().recipe
 
@@ -153,15 +154,14 @@ def test_one_file_can_be_ingested_without_losing_the_others(folder, embedder, in
 def test_an_error_of_the_server_goes_out_and_a_second_run_resumes(
     folder, make_embedder, index
 ) -> None:
-    embedder = make_embedder(in_flight=1)
+    embedder = make_embedder(in_flight=1, batch_size=1)
     embedder.fail_on = "last Friday"
-    options = Options(batch_size=1)
     with pytest.raises(PipelineError, match="server is gone") as caught:
-        ingest_folder(folder, embedder, index, options)
+        ingest_folder(folder, embedder, index)
     assert not isinstance(caught.value, ParseError)
     embedder.fail_on = ""
     embedder.calls.clear()
-    report = ingest_folder(folder, embedder, index, options)
+    report = ingest_folder(folder, embedder, index)
     assert len(index.ids()) == 3
     assert report.embedded == sum(map(len, embedder.calls)) == 2
 
@@ -312,10 +312,68 @@ def test_files_that_were_not_opened_are_remembered_until_they_are_gone(
     assert index.unread[root] == ()
 
 
-@pytest.mark.parametrize(
-    "values", [{"chunk_tokens": 3}, {"batch_size": 0}, {"batch_tokens": 0}, {"max_file_bytes": 0}]
-)
+@pytest.mark.parametrize("values", [{"chunk_tokens": 3}, {"max_file_bytes": 0}])
 def test_senseless_options_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(SettingsError) as caught:
         Options(**values)
     assert caught.value.hint
+
+
+class ShrinkingEmbedder:
+    """Learns from what it is sent that the server takes fewer tokens than was thought."""
+
+    def __init__(self, inner, true_limit: int) -> None:
+        self.inner, self.true_limit, self.rounds = inner, true_limit, 0
+
+    def __getattr__(self, name: str):
+        return getattr(self.inner, name)
+
+    def embed(self, texts):
+        counts = self.inner.count_tokens(texts)
+        taken = list(range(len(texts)))
+        while taken and (longest := max(counts[i] for i in taken)) > self.true_limit:
+            self.rounds += 1
+            self.inner.token_limit = min(self.inner.token_limit, longest * 3 // 4)
+            taken = [i for i in taken if counts[i] <= self.inner.token_limit]
+        return self.all_but(texts, [i for i in range(len(texts)) if i not in taken])
+
+    def all_but(self, texts, long):
+        rest = [text for i, text in enumerate(texts) if i not in long]
+        vectors = self.inner.embed(rest) if rest else numpy.empty((0, 8), numpy.float32)
+        if long:
+            raise TextsRejected(dict.fromkeys(long, "too long"), vectors, long)
+        return vectors
+
+
+def test_documents_whose_chunks_prove_too_long_are_cut_again_in_the_same_run(
+    folder, make_embedder, index
+) -> None:
+    text = " ".join(f"word{n}" for n in range(900))
+    for number in range(5):
+        (folder / f"long{number}.txt").write_text(f"{number} {text}", encoding="utf-8")
+    seen: list[Progress] = []
+    embedder = ShrinkingEmbedder(make_embedder(batch_size=8), 100)
+    report = ingest_folder(folder, embedder, index, on_progress=seen.append)
+    assert report.skipped == ()
+    assert embedder.rounds > 1
+    assert len(report.ingested) == len(index.ids()) == 8
+    assert [step.files_done for step in seen] == list(range(9))
+    for name in report.ingested:
+        document, chunks = index.documents[os.path.realpath(folder), name]
+        assert all(chunk.tokens <= 100 for chunk in chunks)
+        kept = "".join(chunk.text for chunk in chunks)
+        assert "".join(kept.split()) == "".join(document.text.split()), "a character was lost"
+    assert plan_folder(folder, index.known).changed == ()
+
+
+def test_a_limit_that_never_ends_costs_the_document_and_not_the_run(
+    folder, make_embedder, index
+) -> None:
+    class Never(ShrinkingEmbedder):
+        def embed(self, texts):
+            return self.all_but(texts, [i for i, text in enumerate(texts) if "Thirty" in text])
+
+    report = ingest_folder(folder, Never(make_embedder(), 1), index)
+    assert [(f.source_id, f.reason, f.message) for f in report.skipped] == [
+        ("leave.md", "embed-rejected", "too long")]  # fmt: skip
+    assert len(report.ingested) == 2

@@ -63,9 +63,10 @@ def test_native_v1_tells_loaded_context_and_parallelism():
     offer = list_models(Server(_api_v1_models=NATIVE_V1, _v1_models=OPENAI))
     assert (offer.server, offer.source) == ("LM Studio", "/api/v1/models")
     assert offer.models == (
-        ModelInfo("gemma-3-270m-it-qat", "chat", True, 4096, 32768, "Q4_0", 4),
+        ModelInfo("gemma-3-270m-it-qat", "chat", True, 4096, 32768, "Q4_0", 4,
+                  publisher="lmstudio-community", format="gguf", batch_tokens=512),
         ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", False, None, 2048, "F16"),
-    )
+    )  # fmt: skip
 
 
 def test_native_v0_is_read_where_v1_is_missing():
@@ -116,6 +117,11 @@ EMBEDDER = ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", loaded
 COLD_EMBEDDER = ModelInfo("text-embedding-bge-m3", "embedding", loaded=False)
 # LM Studio calls some embedding models "llm".
 MISTYPED = ModelInfo("text-embedding-qwen3-embedding-0.6b", "chat", loaded=True)
+GTE = ModelInfo("gte-qwen2-1.5b-instruct", "chat", loaded=False)
+BY_NAME = "by its name (the server calls it a chat model); the first text sent proves it"
+# ... and rerankers either.
+RERANKER = ModelInfo("qwen3-reranker-0.6b", "chat", loaded=True)
+MISTYPED_RERANKER = ModelInfo("text-embedding-bge-reranker-v2-m3", "embedding", loaded=True)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,14 @@ MISTYPED = ModelInfo("text-embedding-qwen3-embedding-0.6b", "chat", loaded=True)
         ([CHAT, EMBEDDER], None, EMBEDDER, "the only embedding model loaded"),
         ([COLD_EMBEDDER, EMBEDDER], None, EMBEDDER, "the only embedding model loaded"),
         ([EMBEDDER, MISTYPED], None, EMBEDDER, "the first of 2 loaded embedding models"),
-        ([CHAT, MISTYPED], None, MISTYPED, "the only embedding model loaded"),
+        ([MISTYPED, EMBEDDER], None, EMBEDDER, "the first of 2 loaded embedding models"),
+        ([MISTYPED, COLD_EMBEDDER], None, MISTYPED, f"the only embedding model loaded, {BY_NAME}"),
+        ([CHAT, MISTYPED], None, MISTYPED, f"the only embedding model loaded, {BY_NAME}"),
+        ([CHAT, GTE], None, GTE, f"the only embedding model offered, {BY_NAME}"),
+        ([RERANKER, MISTYPED_RERANKER, COLD_EMBEDDER], None, COLD_EMBEDDER,
+         "the only embedding model offered"),
+        ([COLD_EMBEDDER, ModelInfo("text-embedding-e5-small", "embedding", loaded=False)], None,
+         COLD_EMBEDDER, "the first of 2 embedding models offered; none is loaded"),
         ([CHAT, COLD_EMBEDDER], None, COLD_EMBEDDER, "the only embedding model offered"),
         ([EMBEDDER, COLD_EMBEDDER], "bge-m3", COLD_EMBEDDER, "named by RAG_EMBEDDING_MODEL"),
         ([ModelInfo("a"), ModelInfo("nomic-embed-text:latest")], None,
@@ -145,10 +158,50 @@ def test_embedding_model_is_chosen_with_its_reason(models, wanted, chosen, reaso
         ([MISTYPED, COLD_CHAT], None, COLD_CHAT),
         ([CHAT, COLD_CHAT], "mistral", COLD_CHAT),
         ([ModelInfo("bge-m3"), ModelInfo("qwen3")], None, ModelInfo("qwen3")),
+        ([RERANKER, COLD_CHAT], None, COLD_CHAT),
+        ([GTE, COLD_CHAT], None, COLD_CHAT),
     ],
 )
 def test_chat_model_is_never_one_that_embeds(models, wanted, chosen):
     assert choose_chat(offer(*models), wanted).model == chosen
+
+
+@pytest.mark.parametrize(
+    ("models", "wanted", "certain"),
+    [
+        ([CHAT, EMBEDDER], None, True),
+        ([EMBEDDER], "nomic-embed-text-v1.5", True),
+        ([CHAT, MISTYPED], None, False),
+        ([CHAT, EMBEDDER], "llama-3", False),
+        ([ModelInfo("nomic-embed-text:latest")], None, False),
+        ([ModelInfo("/tmp/m.gguf")], None, False),
+    ],
+)
+def test_choice_by_name_alone_is_not_certain(models, wanted, certain):
+    assert choose_embedding(offer(*models), wanted).certain is certain
+
+
+def test_reranker_neither_embeds_nor_answers():
+    for reranker in (RERANKER, MISTYPED_RERANKER, ModelInfo("BAAI/bge-reranker-base")):
+        with pytest.raises(ModelUnavailable, match="no embedding model"):
+            choose_embedding(offer(reranker), None)
+        with pytest.raises(ModelUnavailable, match="no chat model"):
+            choose_chat(offer(reranker), None)
+
+
+def test_model_that_sees_images_answers_too():
+    native = {"data": [{"id": "qwen2-vl", "type": "vlm", "state": "loaded"}]}
+    choice = choose_chat(list_models(Server(_api_v0_models=native)), None)
+    assert (choice.model.id, choice.certain) == ("qwen2-vl", True)
+
+
+def test_one_of_two_instances_is_chosen_by_its_name():
+    first = ModelInfo("qwen", "chat", True, 4096)
+    second = ModelInfo("qwen:2", "chat", True, 16384, key="qwen")
+    assert choose_chat(offer(first, second), "qwen:2").model.context_tokens == 16384
+    assert choose_chat(offer(first, second), "qwen").model == first
+    assert choose_chat(offer(second), "qwen").model == second
+    assert choose_chat(offer(first, second), "lmstudio-community/qwen").model == first
 
 
 def test_only_a_chat_model_is_told_with_the_built_in_way_out():

@@ -1,5 +1,11 @@
 from rag.models.base.errors import EndpointUnreachable
-from rag.models.discover import KNOWN_SERVERS, ModelInfo, find_servers, list_models
+from rag.models.discover import (
+    KNOWN_SERVERS,
+    ModelInfo,
+    describe_model,
+    find_servers,
+    list_models,
+)
 
 UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
 
@@ -25,7 +31,8 @@ def test_ollama_tells_kind_context_and_who_really_answers():
         _v1_models={"data": [{"id": name, "owned_by": "library"} for name in ("a:1b", "e:v1", "cloud")]},
         _api_tags={"models": [
             {"name": "a:1b", "capabilities": ["completion", "tools"],
-             "details": {"quantization_level": "Q4_K_M", "context_length": 131072}},
+             "size": 1321098329, "details": {"quantization_level": "Q4_K_M", "family": "llama",
+                                             "format": "gguf", "context_length": 131072}},
             {"name": "e:v1", "capabilities": ["embedding"], "details": {"context_length": 8192}},
             {"name": "cloud", "capabilities": ["completion"], "remote_host": "https://ollama.com"},
         ]},
@@ -33,10 +40,11 @@ def test_ollama_tells_kind_context_and_who_really_answers():
     ))  # fmt: skip
     assert offer.server == "Ollama"
     assert offer.models == (
-        ModelInfo("a:1b", "chat", True, 4096, 131072, "Q4_K_M"),
+        ModelInfo("a:1b", "chat", True, 4096, 131072, "Q4_K_M",
+                  architecture="llama", format="gguf", size_bytes=1321098329),
         ModelInfo("e:v1", "embedding", False, None, 8192),
         ModelInfo("cloud", "chat", False, remote_host="https://ollama.com"),
-    )
+    )  # fmt: skip
 
 
 def test_llama_cpp_tells_the_context_of_one_slot():
@@ -55,3 +63,43 @@ def test_servers_are_found_in_the_stated_order():
         lambda url: Server(url, **answers) if url in (llama, ollama) else Nobody(url)
     )
     assert [url for url, _ in found] == [ollama, llama]
+
+
+def test_each_loaded_instance_is_listed_with_its_own_context():
+    row = {"type": "llm", "key": "qwen", "loaded_instances": [
+        {"id": "qwen", "config": {"context_length": 4096, "parallel": 4, "eval_batch_size": 512}},
+        {"id": "qwen:2", "config": {"context_length": 16384}}, "junk"]}  # fmt: skip
+    idle = {"type": "llm", "key": "phi", "loaded_instances": []}
+    offer = list_models(Server(_api_v1_models={"models": [row, idle]}))
+    assert offer.models == (
+        ModelInfo("qwen", "chat", True, 4096, parallel=4, batch_tokens=512),
+        ModelInfo("qwen:2", "chat", True, 16384, key="qwen"),
+        ModelInfo("phi", "chat", False),
+    )
+
+
+def test_server_that_says_little_is_read_without_guessing():
+    litellm = {"data": [{"id": "gpt", "object": "model", "owned_by": "openai"}]}
+    offer = list_models(Server(_v1_models=litellm))
+    assert (offer.server, offer.models) == ("the server", (ModelInfo("gpt"),))
+    vllm = {"data": [{"id": "Qwen/Qwen3-4B", "owned_by": "vllm", "max_model_len": 16384}]}
+    offer = list_models(Server(_v1_models=vllm))
+    assert (offer.server, offer.models[0].context_tokens) == ("vLLM", 16384)
+
+
+def test_one_model_is_described_by_its_quoted_name():
+    row = {"id": "google/gemma-3-4b", "type": "vlm", "state": "loaded", "arch": "gemma3",
+           "max_context_length": 131072, "loaded_context_length": 8192}  # fmt: skip
+    server = Server()
+    server.answers["/api/v0/models/google%2Fgemma-3-4b"] = row
+    assert describe_model(server, "google/gemma-3-4b") == ModelInfo(
+        "google/gemma-3-4b", "chat", True, 8192, 131072, architecture="gemma3"
+    )
+
+
+def test_model_that_cannot_be_described_is_none():
+    assert describe_model(Server(), "qwen") is None
+    odd = Server()
+    for body in (None, [], {"id": "qwen"}, {"id": 1, "type": "llm", "state": "loaded"}):
+        odd.answers["/api/v0/models/qwen"] = body
+        assert describe_model(odd, "qwen") is None

@@ -1,6 +1,9 @@
+import gzip
 import inspect
 import socket
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx2
 import numpy
@@ -15,16 +18,23 @@ from rag.models.base.errors import (
     ContextOverflow,
     EndpointError,
     EndpointUnreachable,
+    ModelLost,
     ModelUnavailable,
     RequestRefused,
     ServerBusy,
 )
-from rag.models.base.messages import Message, Usage
+from rag.models.base.messages import Message
 from rag.models.endpoint import Endpoint, Timeouts
+from rag.models.wire.faults import read_seconds
 
 VECTORS = [[3.0, 4.0], [0.0, 2.0], [1.0, 0.0]]
 UNIT = [[0.6, 0.8], [0.0, 1.0], [1.0, 0.0]]
 QUESTION = [Message("user", "What is it?")]
+WAYS = {
+    "get": lambda endpoint: endpoint.get("/v1/models"),
+    "embed": lambda endpoint: endpoint.embed("m", ["a"]),
+    "stream": lambda endpoint: list(endpoint.stream("m", QUESTION, 5, 0.0)),
+}
 
 
 @pytest.fixture
@@ -38,10 +48,6 @@ def endpoint(server):
     endpoint = Endpoint(server.url, "lm-studio", Timeouts(response=5, idle=0.5, retry=0.01, load=1))
     yield endpoint
     endpoint.close()
-
-
-def text_of(deltas) -> str:
-    return "".join(delta.text for delta in deltas)
 
 
 @pytest.mark.parametrize("encode", [True, False], ids=["base64", "floats"])
@@ -169,6 +175,14 @@ def test_no_server_is_told_at_once_with_the_ways_out():
     endpoint.close()
 
 
+def test_https_to_a_server_without_it_is_told(server):
+    endpoint = Endpoint(server.url.replace("http:", "https:"), "k")
+    with pytest.raises(EndpointUnreachable, match="no safe connection") as caught:
+        endpoint.get("/v1/models")
+    assert "http://" in caught.value.hint
+    endpoint.close()
+
+
 def test_silent_server_ends_in_a_timeout_error(server):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = Endpoint(f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "k", Timeouts(1, 0.2))
@@ -200,94 +214,6 @@ def test_nothing_of_the_environment_reaches_the_wire(server, monkeypatch):
         assert request.headers["authorization"] == "Bearer the-key"
 
 
-def test_answer_is_streamed_with_usage_and_finish_reason(server, endpoint):
-    usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
-    end = {**chunk(), "choices": [], "usage": usage}
-    server.on("/v1/chat/completions",
-              sse(chunk(role="assistant"), chunk("Grüße"), chunk(" dir", "stop"), end))  # fmt: skip
-    deltas = list(endpoint.stream("m", QUESTION, 50, 0.5))
-    assert text_of(deltas) == "Grüße dir"
-    assert [delta.finish_reason for delta in deltas if delta.finish_reason] == ["stop"]
-    assert [delta.usage for delta in deltas if delta.usage] == [Usage(7, 2)]
-    sent = server.requests[0].json
-    assert (sent["max_tokens"], sent["temperature"], sent["stream"]) == (50, 0.5, True)
-
-
-def test_first_piece_arrives_before_the_last_is_written(server, endpoint):
-    seen: list[str] = []
-    observed: list[int] = []
-
-    def pieces():
-        yield from sse(chunk("one"), done=False).body
-        observed.append(len(seen))
-        for _ in range(200):
-            if seen:
-                break
-
-            time.sleep(0.01)
-        observed.append(len(seen))
-        yield from sse(chunk(" two", "stop")).body
-
-    server.on(
-        "/v1/chat/completions", Reply(pieces(), headers={"Content-Type": "text/event-stream"})
-    )
-    seen.extend(delta.text for delta in endpoint.stream("m", QUESTION, 5, 0.0))
-    assert "".join(seen) == "one two"
-
-
-def test_split_characters_comments_and_carriage_returns_are_read(server, endpoint):
-    raw = b"".join(sse(chunk("Gr\u00fc\u00dfe \u4f60", "stop")).body).replace(b"\n", b"\r\n")
-    pieces = [b": ping\r\n\r\n", *(raw[i : i + 1] for i in range(len(raw)))]
-    server.on(
-        "/v1/chat/completions", Reply(iter(pieces), headers={"Content-Type": "text/event-stream"})
-    )
-    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "Grüße 你"
-
-
-def test_thinking_is_kept_apart_from_the_answer(server, endpoint):
-    server.on("/v1/chat/completions",
-              sse(chunk(reasoning_content="hm "), chunk(reasoning="well"), chunk("yes", "stop")))  # fmt: skip
-    deltas = list(endpoint.stream("m", QUESTION, 5, 0.0))
-    assert text_of(deltas) == "yes"
-    assert "".join(delta.reasoning for delta in deltas) == "hm well"
-
-
-def test_stream_that_ends_without_a_finish_reason_is_marked(server, endpoint):
-    server.on("/v1/chat/completions", sse(chunk("half an"), done=False))
-    deltas = list(endpoint.stream("m", QUESTION, 5, 0.0))
-    assert text_of(deltas) == "half an"
-    assert deltas[-1].finish_reason == "truncated"
-
-
-STREAM_FAULTS = {
-    "no chunk": (sse(), BadResponse),
-    "no /v1": (as_json({"error": "Unexpected endpoint or method. (POST /x)"}), BadResponse),
-    "error event, string": (sse(chunk("a"), {"error": "Model unloaded."}), ModelUnavailable),
-    "error event, object": (sse(chunk("a"), {"error": {"message": "n_ctx: 4096 n_keep"}}), ContextOverflow),
-    "overflow": (as_json({"error": "Trying to keep the first 15857 tokens when context the overflows. "
-                          "However, the model is loaded with context length of only 4096 tokens"}, 400),
-                 ContextOverflow),
-    "broken json": (sse(b"data: {oops\n\n"), BadResponse),
-    "busy": (as_json({"error": {"message": "server busy, please try again."}}, 503), ServerBusy),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("reply", "kind"), STREAM_FAULTS.values(), ids=STREAM_FAULTS.keys())
-def test_fault_in_a_stream_becomes_one_error_with_a_remedy(server, endpoint, reply, kind):
-    server.on("/v1/chat/completions", reply)
-    with pytest.raises(kind) as caught:
-        list(endpoint.stream("m", QUESTION, 5, 0.0))
-    assert caught.value.hint
-
-
-def test_reset_in_the_middle_of_a_stream_is_an_error(server, endpoint):
-    reply = sse(chunk("half"), done=False)
-    reply.fault = "reset"
-    server.on("/v1/chat/completions", reply)
-    with pytest.raises(EndpointUnreachable):
-        list(endpoint.stream("m", QUESTION, 5, 0.0))
-
-
 def exception_classes():
     """Every exception class of the two packages, made without calling its constructor."""
     modules = (openai, openai._exceptions, httpx2)
@@ -317,7 +243,7 @@ def test_every_exception_of_the_packages_is_translated(kind):
     }.items():  # fmt: skip
         if not isinstance(getattr(type(error), name, None), property):
             setattr(error, name, value)
-    endpoint = Endpoint("http://127.0.0.1:9/v1", "k", transport=Raising())
+    endpoint = Endpoint("http://127.0.0.1:9/v1", "k", Timeouts(retry=0.001), Raising())
     with pytest.raises(EndpointError):
         endpoint.get("/v1/models")
     endpoint.close()
@@ -344,11 +270,6 @@ def test_loading_is_waited_for_when_listing_too(server, endpoint):
     assert endpoint.get("/v1/models") == {"data": []}
 
 
-def test_loading_is_waited_for_before_a_stream_too(server, endpoint):
-    server.on("/v1/chat/completions", LOADING, lambda _: sse(chunk("yes", "stop")))
-    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "yes"
-
-
 def test_waiting_ends_at_its_limit(server, endpoint):
     server.on("/v1/embeddings", LOADING)
     started = time.monotonic()
@@ -373,116 +294,6 @@ def test_retry_after_is_honoured_and_a_long_one_is_told(server, endpoint):
     assert "180 seconds" in str(caught.value)
 
 
-def test_stream_that_falls_silent_is_cut_though_it_pings(server, endpoint):
-    def pieces():
-        yield from sse(chunk("half an"), done=False).body
-        for _ in range(40):
-            yield b": ping\n\n"
-            time.sleep(0.1)
-
-    server.on(
-        "/v1/chat/completions", Reply(pieces(), headers={"Content-Type": "text/event-stream"})
-    )
-    started = time.monotonic()
-    seen = []
-    with pytest.raises(EndpointUnreachable, match="sent nothing for 0.5 seconds"):
-        seen.extend(endpoint.stream("m", QUESTION, 5, 0.0))
-    assert time.monotonic() - started < 3
-
-
-def test_slow_stream_is_not_cut_while_it_writes(server, endpoint):
-    def pieces():
-        for word in ["one", "two", "three", "four"]:
-            yield from sse(chunk(f"{word} "), done=False).body
-            time.sleep(0.3)
-        yield from sse(chunk("", "stop")).body
-
-    server.on(
-        "/v1/chat/completions", Reply(pieces(), headers={"Content-Type": "text/event-stream"})
-    )
-    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "one two three four "
-
-
-def test_server_that_does_not_stream_is_read_whole(server, endpoint):
-    answer = {"model": "m", "choices": [{"index": 0, "finish_reason": "stop",
-              "message": {"role": "assistant", "content": "yes"}}]}  # fmt: skip
-    server.on("/v1/chat/completions", as_json(answer))
-    assert text_of(endpoint.stream("m", QUESTION, 5, 0.0)) == "yes"
-
-
-def test_unknown_path_in_a_stream_says_what_the_server_said(server, endpoint):
-    with pytest.raises(BadResponse, match="Unexpected endpoint") as caught:
-        list(endpoint.stream("m", QUESTION, 5, 0.0))
-    assert "/v1" in caught.value.hint
-
-
-NATIVE = {"stats": {"tokens_per_second": 51.4, "time_to_first_token": 0.11, "generation_time": 0.9,
-                    "stop_reason": "eosFound"},
-          "model_info": {"arch": "phi3", "quant": "Q4_K_M", "format": "gguf", "context_length": 4096},
-          "runtime": {"name": "llama.cpp-linux", "version": "1.26.0", "supported_formats": ["gguf"]}}  # fmt: skip
-
-
-@pytest.mark.parametrize("surface", ["native", "native-completions"])
-def test_native_surface_adds_its_statistics(server, endpoint, surface):
-    path = {"native": "/api/v0/chat/completions", "native-completions": "/api/v0/completions"}[
-        surface
-    ]
-    piece = (
-        chunk("yes")
-        if surface == "native"
-        else {"choices": [{"index": 0, "text": "yes", "finish_reason": None}]}
-    )
-    end = {**chunk(finish="stop"), **NATIVE}
-    server.on(path, sse(piece, end))
-    deltas = list(endpoint.stream("m", QUESTION, 5, 0.0, surface))
-    assert text_of(deltas) == "yes"
-    (native,) = [delta.native for delta in deltas if delta.native]
-    assert (native.tokens_per_second, native.time_to_first_token) == (51.4, 0.11)
-    assert (native.architecture, native.quantisation, native.context_tokens) == (
-        "phi3",
-        "Q4_K_M",
-        4096,
-    )
-    assert (native.runtime, native.stop_reason) == ("llama.cpp-linux 1.26.0", "eosFound")
-
-
-def test_completions_surface_writes_the_conversation_as_text(server, endpoint):
-    event = {"choices": [{"index": 0, "text": "42", "finish_reason": "stop"}], "model": "base"}
-    server.on("/v1/completions", sse(event))
-    messages = [Message("system", "Rules."), Message("user", "Question: What?")]
-    assert text_of(endpoint.stream("base", messages, 5, 0.0, "completions")) == "42"
-    assert server.requests[0].json["prompt"] == "Rules.\n\nQuestion: What?\nAnswer:"
-
-
-def test_responses_surface_is_read_to_its_end(server, endpoint):
-    server.on("/v1/responses", sse(
-        {"type": "response.created", "response": {"model": "m"}},
-        {"type": "response.reasoning_text.delta", "delta": "hm"},
-        {"type": "response.output_text.delta", "delta": "forty"},
-        {"type": "response.output_text.delta", "delta": "-two"},
-        {"type": "response.completed", "response": {
-            "model": "m", "usage": {"input_tokens": 9, "output_tokens": 3}}},
-        done=False,
-    ))  # fmt: skip
-    messages = [Message("system", "Rules."), Message("user", "What?")]
-    deltas = list(endpoint.stream("m", messages, 5, 0.0, "responses"))
-    assert text_of(deltas) == "forty-two"
-    assert deltas[-1].finish_reason == "stop"
-    assert deltas[-1].usage == Usage(9, 3)
-    sent = server.requests[0].json
-    assert (sent["instructions"], sent["input"]) == (
-        "Rules.",
-        [{"role": "user", "content": "What?"}],
-    )
-
-
-def test_failed_response_is_an_error(server, endpoint):
-    failed = {"type": "response.failed", "response": {"error": {"message": "No models loaded."}}}
-    server.on("/v1/responses", sse(failed, done=False))
-    with pytest.raises(ModelUnavailable):
-        list(endpoint.stream("m", QUESTION, 5, 0.0, "responses"))
-
-
 def test_native_embeddings_are_asked_at_their_own_path(server):
     server.on(
         "/api/v0/embeddings", as_json({"object": "list", "data": embedding_rows(VECTORS[:1])})
@@ -499,3 +310,240 @@ def test_native_post_returns_its_answer_or_raises(server, endpoint):
     assert endpoint.post("/api/v1/models/load", {"model": "m"}) == {"status": "loaded"}
     with pytest.raises(ModelUnavailable):
         endpoint.post("/api/v1/models/load", {"model": "m"})
+
+
+def test_measured_embeddings_tell_their_lengths_and_who_answered(server, endpoint):
+    server.on("/v1/embeddings", as_json({"data": embedding_rows(VECTORS[:2]), "model": "m@q8_0"}),
+              as_json({"data": embedding_rows(VECTORS[:1])}))  # fmt: skip
+    answer = endpoint.embed_measured("m", ["a", "b"])
+    numpy.testing.assert_allclose(answer.vectors, UNIT[:2], rtol=1e-6)
+    assert answer.lengths.tolist() == [5.0, 2.0]
+    assert answer.lengths.dtype == numpy.float32
+    assert answer.model == "m@q8_0"
+    assert endpoint.embed_measured("m", ["a"]).model == ""
+
+
+def test_bare_nan_is_told_with_its_text(server, endpoint):
+    server.on("/v1/embeddings", Reply(b'{"data": [{"index": 0, "embedding": [NaN, 1.0]}]}'))
+    with pytest.raises(BadResponse, match="text 1 of 1"):
+        endpoint.embed("m", ["a"])
+
+
+@pytest.mark.parametrize("number", [1e300, 1e30, 10**400], ids=["double", "square", "integer"])
+def test_number_too_large_is_refused_without_a_warning(server, endpoint, number):
+    server.on("/v1/embeddings", as_json({"data": [{"index": 0, "embedding": [number, 1]}]}))
+    with pytest.raises(BadResponse):
+        endpoint.embed("m", ["a"])
+
+
+def test_page_of_html_is_told_by_its_type(server, endpoint):
+    server.on("/v1/embeddings", FAULTS["html"][0])
+    with pytest.raises(BadResponse, match="text/html"):
+        endpoint.embed("m", ["a"])
+
+
+# Limits on what is read.
+
+
+def test_request_asks_for_no_compression(server, endpoint):
+    server.on("/v1/embeddings", as_json({"data": embedding_rows(VECTORS[:1])}))
+    endpoint.embed("m", ["a"])
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_compressed_answer_is_refused_unread(server, endpoint):
+    body = gzip.compress(as_json({"data": embedding_rows(VECTORS[:1])}).body)
+    server.on("/v1/embeddings", Reply(body, headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(BadResponse, match="gzip") as caught:
+        endpoint.embed("m", ["a"])
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS.keys())
+def test_redirect_is_told_and_not_followed(server, endpoint, ask):
+    target = f"{server.root}/elsewhere"
+    moved = Reply(b"", 307, {"Location": target})
+    for path in ("/v1/models", "/v1/embeddings", "/v1/chat/completions"):
+        server.on(path, moved)
+    with pytest.raises(BadResponse, match=f"redirects to {target}") as caught:
+        ask(endpoint)
+    assert "RAG_ENDPOINT" in caught.value.hint
+    assert len(server.requests) == 1
+
+
+def test_path_of_another_server_that_redirects_is_no_json(server, endpoint):
+    server.on("/api/v1/models", Reply(b"<html>", 302, {"Location": "/login"}))
+    assert endpoint.get("/api/v1/models") is None
+
+
+def test_answer_that_trickles_ends_in_time(server):
+    def trickle():
+        for _ in range(60):
+            yield b" "
+            time.sleep(0.05)
+
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.4, retry=0.01))
+    server.on("/v1/embeddings", lambda _: Reply(trickle()))
+    started = time.monotonic()
+    with pytest.raises(EndpointUnreachable, match="within 0.4 seconds"):
+        endpoint.embed("m", ["a"])
+    assert time.monotonic() - started < 2
+    endpoint.close()
+
+
+def test_answer_without_end_is_cut(server, endpoint, monkeypatch):
+    monkeypatch.setattr("rag.models.wire.client.MOST_BYTES", 2**20)
+    sent = []
+
+    def flood():
+        for _ in range(64):
+            sent.append(2**16)
+            yield b" " * 2**16
+
+    server.on("/v1/embeddings", Reply(flood()))
+    with pytest.raises(BadResponse, match="more than"):
+        endpoint.embed("m", ["a"])
+
+
+# Patience.
+
+
+def answers(*replies):
+    return [*replies, as_json({"data": embedding_rows(VECTORS[:1])})]
+
+
+FIVE_HUNDRED = as_json({"error": {"message": "oops"}}, 500)
+CRASHED = as_json(
+    {"error": "The model has crashed without additional information. (Exit code: 6)"}, 400
+)
+
+
+def test_other_faults_are_retried_twice_whatever_was_waited_for_before(server, endpoint):
+    server.on("/v1/embeddings", *[LOADING] * 3, FIVE_HUNDRED)
+    with pytest.raises(EndpointError, match="oops"):
+        endpoint.embed("m", ["a"])
+    assert len(server.requests) == 3 + 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 501])
+def test_refusals_are_never_retried(server, endpoint, status):
+    server.on("/v1/embeddings", *answers(as_json({"error": "no"}, status)))
+    with pytest.raises(EndpointError) as caught:
+        endpoint.embed("m", ["a"])
+    assert not caught.value.retryable
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+def test_passing_states_are_retried(server, endpoint, status):
+    server.on("/v1/embeddings", *answers(as_json({"error": "later"}, status)))
+    assert endpoint.embed("m", ["a"]).shape == (1, 2)
+
+
+@pytest.mark.parametrize("ask", [WAYS["embed"], WAYS["stream"]], ids=["embed", "stream"])
+def test_timeout_is_sent_again_once(server, ask):
+    slow = [Reply(b"", delay=0.6)]
+    server.on("/v1/embeddings", *slow)
+    server.on("/v1/chat/completions", *slow)
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.2, retry=0.01))
+    with pytest.raises(EndpointUnreachable, match="in time"):
+        ask(endpoint)
+    endpoint.close()
+    assert len(server.requests) == 2
+
+
+def test_listing_that_times_out_is_not_asked_for_again(server):
+    server.on("/v1/models", Reply(b"", delay=0.6))
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.2, retry=0.01))
+    with pytest.raises(EndpointUnreachable, match="in time"):
+        endpoint.get("/v1/models")
+    endpoint.close()
+    assert len(server.requests) == 1
+
+
+def test_retry_after_a_date_is_read():
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30))
+    assert 25 < read_seconds(soon) <= 30
+    assert read_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert [read_seconds(text) for text in ("2", None, "soon")] == [2.0, None, None]
+
+
+def test_short_wish_is_no_storm(server):
+    busy = Reply(b'{"error": "slow down"}', 429, {"Retry-After": "0.000001"})
+    server.on("/v1/embeddings", busy)
+    endpoint = Endpoint(server.url, "k", Timeouts(retry=0.1, load=0.5))
+    with pytest.raises(ServerBusy):
+        endpoint.embed("m", ["a"])
+    endpoint.close()
+    assert len(server.requests) <= 6
+
+
+def test_wish_of_more_than_two_minutes_is_an_error_at_once(server):
+    server.on("/v1/embeddings", Reply(b"{}", 429, {"Retry-After": "121"}))
+    endpoint = Endpoint(server.url, "k", Timeouts(load=3000))
+    with pytest.raises(ServerBusy, match="asks to wait 121 seconds"):
+        endpoint.embed("m", ["a"])
+    endpoint.close()
+
+
+def test_lost_model_is_loaded_before_the_second_try(server, endpoint):
+    happened = []
+    endpoint.on_wait = lambda what, _seconds: happened.append(what)
+    endpoint.on_lost = lambda model: happened.append(f"load {model}")
+    server.on("/v1/embeddings", *answers(CRASHED, CRASHED))
+    assert endpoint.embed("m", ["a"]).shape == (1, 2)
+    assert ["crashed" in happened[0], happened[1]] == [True, "load m"]
+    assert len(happened) == 4
+
+
+def test_model_lost_for_good_is_given_up(server, endpoint):
+    server.on("/v1/embeddings", CRASHED)
+    with pytest.raises(ModelLost) as caught:
+        endpoint.embed("m", ["a"])
+    assert "lms load m" in caught.value.hint
+    assert len(server.requests) == 3
+
+
+def test_model_that_cannot_be_loaded_again_is_the_error_told(server, endpoint):
+    def fail(model):
+        raise ServerBusy(f"cannot load {model}")
+
+    endpoint.on_lost = fail
+    server.on("/v1/embeddings", CRASHED)
+    with pytest.raises(ServerBusy, match="cannot load m"):
+        endpoint.embed("m", ["a"])
+    assert len(server.requests) == 1
+
+
+# Words of errors.
+
+
+def test_missing_model_is_told_with_the_models_there_are(server, endpoint):
+    server.on("/v1/embeddings", as_json({"error": {"message": 'model "x" not found'}}, 404))
+    server.on("/v1/models", as_json({"data": [{"id": "nomic"}, {"id": "qwen"}]}))
+    with pytest.raises(ModelUnavailable, match="it offers nomic, qwen"):
+        endpoint.embed("x", ["a"])
+
+
+def test_hints_speak_the_language_of_the_server(server, endpoint):
+    server.on("/v1/embeddings", as_json({"error": {"message": 'model "x" not found'}}, 404))
+    endpoint.server = "Ollama"
+    with pytest.raises(ModelUnavailable) as caught:
+        endpoint.embed("x", ["a"])
+    assert "ollama pull x" in caught.value.hint
+
+
+def test_exception_text_is_cut(server, endpoint):
+    rows = [{"index": 0, "embedding": ["x" * 5000]}]
+    server.on("/v1/embeddings", as_json({"data": rows}))
+    with pytest.raises(BadResponse) as caught:
+        endpoint.embed("m", ["a"])
+    assert len(caught.value.message) < 500
+
+
+def test_listing_refused_in_plain_text_is_told(server, endpoint):
+    server.on("/v1/models", Reply(b"Unauthorized", 401, {"Content-Type": "text/plain"}))
+    server.on("/api/v1/models", Reply(b"<html>", 403, {"Content-Type": "text/html"}))
+    with pytest.raises(AuthenticationFailed, match="Unauthorized"):
+        endpoint.get("/v1/models")
+    assert endpoint.get("/api/v1/models") is None

@@ -1,12 +1,18 @@
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 from fault_server import FaultServer, as_json
+from lm_studio import LMStudio, Model, embedding_model
 
-from rag.models.base.errors import ServerBusy
+from rag.models.base.errors import EndpointUnreachable, ServerBusy
+from rag.models.base.messages import Message
+from rag.models.choose import choose_chat, choose_embedding
 from rag.models.discover import ModelInfo, list_models
 from rag.models.endpoint import Endpoint, Timeouts
-from rag.models.loading import LOAD_PATH, load_model
+from rag.models.loading import LOAD_PATH, load_again, load_model, look_again
 
 COLD = {"type": "llm", "key": "qwen", "max_context_length": 32768, "loaded_instances": []}
 WARM = {**COLD, "loaded_instances": [{"id": "qwen", "config": {"context_length": 8192}}]}
@@ -75,3 +81,212 @@ def test_slow_load_is_told_and_ends_at_its_limit(server, endpoint):
     assert "RAG_LOAD_TIMEOUT_SECONDS" in caught.value.hint
     assert len(told) >= 2
     assert "loads qwen" in told[0][0]
+
+
+def test_busy_server_is_asked_again_until_it_loads(server, endpoint):
+    server.on("/api/v1/models", listing(COLD), listing(COLD), listing(WARM))
+    busy = as_json({"error": {"message": "Loading model"}}, 503)
+    busy.headers["Retry-After"] = "0.05"
+    server.on(LOAD_PATH, busy, busy, as_json({"status": "loaded", "instance_id": "qwen"}))
+    (model,) = list_models(endpoint).models
+    assert load_model(endpoint, model, 5).loaded
+    assert len(server.asked(LOAD_PATH)) == 3
+
+
+def test_busy_server_is_given_up_at_the_limit(server, endpoint):
+    server.on("/api/v1/models", listing(COLD))
+    server.on(LOAD_PATH, as_json({"error": {"message": "Loading model"}}, 503))
+    (model,) = list_models(endpoint).models
+    started = time.monotonic()
+    with pytest.raises(ServerBusy, match="within 0.3 seconds"):
+        load_model(endpoint, model, 0.3)
+    assert time.monotonic() - started < 2
+
+
+# ---- a server that acts like LM Studio
+
+PHI, NOMIC, MISTRAL = Model("phi-4"), embedding_model(), Model("mistralai/mistral-7b")
+
+
+@pytest.fixture
+def start(request):
+    def start(**switches):
+        studio = LMStudio([PHI, NOMIC, MISTRAL], **switches)
+        running = studio.running()
+        running.__enter__()
+        request.addfinalizer(lambda: running.__exit__(None, None, None))
+        endpoint = Endpoint(studio.url, "k", Timeouts(response=5, retry=0.01, load=1))
+        request.addfinalizer(endpoint.close)
+        told: list[str] = []
+        endpoint.on_wait = lambda what, _seconds: told.append(what)
+        return studio, endpoint, told
+
+    return start
+
+
+def chosen(endpoint):
+    """The embedding model and the chat model."""
+    offer = list_models(endpoint)
+    return choose_embedding(offer, None).model, choose_chat(offer, "phi-4").model
+
+
+def test_both_models_stay_loaded_where_memory_has_room(start):
+    studio, endpoint, told = start()
+    embedding, chat = chosen(endpoint)
+    embedding = load_model(endpoint, embedding, 5, others=[chat])
+    chat = load_model(endpoint, chat, 5, others=[embedding])
+    assert (embedding.loaded, embedding.context_tokens) == (True, 2048)
+    assert (chat.loaded, chat.context_tokens, chat.parallel) == (True, 4096, 4)
+    assert studio.events == [f"load {NOMIC.key}", "load phi-4"]
+    assert not any("no room" in what for what in told)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_models_take_turns_where_memory_has_room_for_one(start, status):
+    studio, endpoint, told = start(room=1, no_room_status=status)
+    embedding, chat = chosen(endpoint)
+    load_model(endpoint, embedding, 5, others=[chat])
+    endpoint.embed(embedding.id, ["a question"])
+    assert load_model(endpoint, chat, 5, others=[embedding]).loaded
+    assert [i.id for i in studio.instances] == ["phi-4"]
+    assert f"no room for both; {NOMIC.key} is unloaded for phi-4" in " ".join(told)
+    again = load_again(endpoint, embedding.id, 5, others=[chat])
+    assert again.loaded
+    assert [e for e in studio.events if e.split()[0] in ("load", "unload", "refuse")] == [
+        f"load {NOMIC.key}",
+        "refuse phi-4", f"unload {NOMIC.key}", "load phi-4",
+        f"refuse {NOMIC.key}", "unload phi-4", f"load {NOMIC.key}",
+    ]  # fmt: skip
+
+
+def test_model_of_someone_else_is_never_unloaded(start):
+    studio, endpoint, told = start(room=1)
+    studio.load(MISTRAL.key)
+    embedding, chat = chosen(endpoint)
+    assert load_model(endpoint, embedding, 5, others=[chat]) == embedding
+    assert [i.id for i in studio.instances] == [MISTRAL.key]
+    assert "insufficient system resources" in told[-1]
+    assert not any(event.startswith("unload") for event in studio.events)
+
+
+def test_refusal_that_is_not_for_memory_unloads_nothing(start):
+    studio, endpoint, told = start()
+    embedding, chat = chosen(endpoint)
+    load_model(endpoint, embedding, 5)
+    studio.server.on(LOAD_PATH, as_json({"error": {"message": "corrupt file"}}, 500))
+    assert load_model(endpoint, chat, 5, others=[embedding]) == chat
+    assert [i.id for i in studio.instances] == [NOMIC.key]
+    assert "corrupt file" in told[-1]
+
+
+def test_context_that_is_set_is_asked_for(start):
+    studio, endpoint, _ = start()
+    _, chat = chosen(endpoint)
+    assert load_model(endpoint, chat, 5, context_tokens=8192).context_tokens == 8192
+    assert studio.server.asked(LOAD_PATH)[0].json == {"model": "phi-4", "context_length": 8192}
+
+
+def test_model_loaded_meanwhile_is_not_loaded_twice(start):
+    studio, endpoint, _ = start()
+    _, chat = chosen(endpoint)
+    studio.load("phi-4", 2000)
+    assert load_model(endpoint, chat, 5).context_tokens == 2000
+    assert len(studio.instances) == 1
+
+
+def test_slow_load_is_waited_for(start):
+    _, endpoint, told = start(load_seconds=1.2)
+    _, chat = chosen(endpoint)
+    assert load_model(endpoint, chat, 5).loaded
+    assert sum("loads phi-4" in what for what in told) == 2
+
+
+@pytest.mark.parametrize("name", ["phi-4", "phi-4:2"])
+def test_model_that_crashed_is_loaded_again(start, name):
+    studio, endpoint, _ = start()
+    for _ in range(2):
+        studio.load("phi-4")
+    for instance in list(studio.instances):
+        studio.unload(instance.id, "crash")
+    again = load_again(endpoint, name, 5)
+    assert (again.id, again.loaded) == ("phi-4", True)
+    assert studio.events[-1] == "load phi-4"
+    assert load_again(endpoint, name, 5) == again
+    assert len(studio.instances) == 1
+    assert load_again(endpoint, "unheard-of", 5) is None
+
+
+def test_older_server_loads_by_the_first_request_and_is_read_anew(start):
+    studio, endpoint, _ = start(version="0.3")
+    embedding, _ = chosen(endpoint)
+    assert load_model(endpoint, embedding, 5) == embedding
+    assert load_again(endpoint, embedding.id, 5) == embedding
+    assert look_again(endpoint, embedding) == embedding
+    assert studio.events == []
+    endpoint.embed(embedding.id, ["x"])
+    now = look_again(endpoint, embedding)
+    assert (now.loaded, now.context_tokens) == (True, 2048)
+
+
+def test_server_without_descriptions_leaves_the_model_as_it_was(server, endpoint):
+    assert look_again(endpoint, ModelInfo("qwen")) == ModelInfo("qwen")
+
+
+def test_vanished_server_is_told_at_once(start):
+    studio, endpoint, _ = start()
+    _, chat = chosen(endpoint)
+    gone = Endpoint("http://127.0.0.1:9/v1", "k", Timeouts(response=1, retry=0.01, load=1))
+    with pytest.raises(EndpointUnreachable):
+        load_model(gone, chat, 5)
+    gone.close()
+    assert studio.instances == []
+
+
+LOAD_FOR_EVER = """
+import sys, threading, _thread
+from rag.models.endpoint import Endpoint
+from rag.models.discover import list_models
+from rag.models.loading import load_model
+endpoint = Endpoint(sys.argv[1], "k")
+endpoint.on_wait = lambda what, seconds: _thread.interrupt_main()
+(model,) = list_models(endpoint).models
+try:
+    load_model(endpoint, model, 300)
+except KeyboardInterrupt:
+    endpoint.close()
+    print("interrupted")
+"""
+
+
+def test_interrupt_ends_the_program_while_a_load_hangs(server):
+    gate = threading.Event()
+    server.on("/api/v1/models", listing(COLD))
+    server.on(LOAD_PATH, lambda _: (gate.wait(30), as_json({"status": "loaded"}))[1])
+    command = [sys.executable, "-c", LOAD_FOR_EVER, server.url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    gate.set()
+    assert (done.stdout.strip(), done.stderr) == ("interrupted", "")
+
+
+def test_questions_are_answered_in_turns_where_memory_has_room_for_one(start):
+    studio, endpoint, _ = start(room=1)
+    embedding, chat = chosen(endpoint)
+    question = [Message("user", "Is it tight?")]
+    for _ in range(2):
+        assert load_again(endpoint, embedding.id, 5, others=[chat]).loaded
+        assert endpoint.embed(embedding.id, ["bolts"]).shape[0] == 1
+        assert load_again(endpoint, chat.id, 5, others=[embedding]).loaded
+        deltas = list(endpoint.stream(chat.id, question, 9, 0.0))
+        assert "stop" in [delta.finish_reason for delta in deltas]
+    assert not any(event.startswith("jit") for event in studio.events)
+    assert [event for event in studio.events if event.startswith("unload")] == [
+        f"unload {NOMIC.key}", "unload phi-4", f"unload {NOMIC.key}",
+    ]  # fmt: skip
+
+
+def test_model_that_is_loaded_costs_one_look(start):
+    studio, endpoint, _ = start()
+    studio.load("phi-4")
+    before = len(studio.server.requests)
+    assert load_again(endpoint, "phi-4", 5).loaded
+    assert len(studio.server.requests) == before + 1

@@ -1,9 +1,11 @@
 import contextlib
 import json
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
 
-import openai
 import pytest
-from fault_server import FaultServer, Reply, as_json
+from fault_server import FaultServer, Reply, as_json, chunk, sse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +14,14 @@ from rag.models.base.errors import (
     BadResponse,
     ContextOverflow,
     EndpointError,
+    EndpointUnreachable,
     ModelUnavailable,
     RequestRefused,
 )
 from rag.models.base.messages import Message
 from rag.models.chat.structured import Reply as Answer
 from rag.models.chat.structured import ask_for_json
-from rag.models.wire.faults import classify, error_text
+from rag.models.endpoint import Endpoint, Timeouts
 
 SCHEMA = {
     "type": "object",
@@ -270,6 +273,17 @@ def server():
 
 
 def completion(text, finish="stop", **message):
+    """An answer as it is streamed, in two pieces; `message` is what else the server says."""
+    half = len(text or "") // 2
+    pieces = [text[:half], text[half:]] if text else [text]
+    more = [chunk(**{key: value}) for key, value in message.items()]
+    events = [{**chunk(), "choices": [{"index": 0, "delta": {"content": piece}}]}
+              for piece in pieces]  # fmt: skip
+    return sse(*more, *events, chunk(finish=finish))
+
+
+def whole(text, finish="stop", **message):
+    """An answer of a server that does not stream, though it was asked to."""
     choice = {"index": 0, "finish_reason": finish,
               "message": {"role": "assistant", "content": text, **message}}  # fmt: skip
     return as_json({"id": "x", "object": "chat.completion", "created": 0, "model": "stub",
@@ -277,23 +291,43 @@ def completion(text, finish="stop", **message):
 
 
 def ask_server(server):
-    with openai.OpenAI(base_url=server.url, api_key="k", max_retries=0) as client:
+    endpoint = Endpoint(server.url, "k", Timeouts(response=10, retry=0.01))
+    with closing(endpoint):
+        return ask_for_json(partial(endpoint.complete, "m"), MESSAGES, SCHEMA, 100)
 
-        def send(messages, max_tokens, response_format):
-            extra = {"response_format": response_format} if response_format else {}
-            turns = [{"role": m.role, "content": m.content} for m in messages]
-            try:
-                done = client.chat.completions.create(
-                    model="m", messages=turns, max_tokens=max_tokens, **extra
-                )
-            except openai.APIStatusError as error:
-                text = error_text(error.body or error.response.content)
-                raise classify(text, error.status_code, "stub") from error
-            [choice] = done.choices
-            reasoning = (choice.message.model_extra or {}).get("reasoning_content") or ""
-            return Answer(choice.message.content or "", choice.finish_reason, reasoning)
 
-        return ask_for_json(send, MESSAGES, SCHEMA, 100)
+@pytest.mark.parametrize("answer", [completion, whole])
+def test_schema_that_is_honoured_costs_one_request_and_thinking_is_off(server, answer):
+    server.on(PATH, answer(json.dumps(GOOD)))
+    assert ask_server(server) == GOOD
+    [request] = server.asked(PATH)
+    sent = request.json
+    assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert sent["response_format"]["json_schema"]["strict"] is True
+    assert (sent["max_tokens"], sent["temperature"]) == (100, 0.0)
+    assert sent["reasoning_effort"] == "none"
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("text", READABLE.values(), ids=READABLE.keys())
+def test_object_is_found_on_the_wire_whatever_stands_around_it(server, text):
+    server.on(PATH, completion(text))
+    assert ask_server(server)["question"] == "q"
+    assert len(server.asked(PATH)) == 1
+
+
+def test_object_inside_a_thought_is_never_the_answer(server):
+    thought = '<think>It could be {"question": "no"}, or not.</think>'
+    server.on(PATH, completion(thought), completion(json.dumps(GOOD)))
+    assert ask_server(server) == GOOD
+    assert "without thinking" in server.asked(PATH)[1].json["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_thinking_beside_the_answer_does_no_harm(server, field):
+    server.on(PATH, completion(json.dumps(GOOD), **{field: '{"question": "no"}'}))
+    assert ask_server(server) == GOOD
+    assert len(server.asked(PATH)) == 1
 
 
 REFUSALS = {
@@ -323,12 +357,33 @@ REFUSALS = {
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS.keys())
 def test_server_that_refuses_the_format_is_asked_without_it(server, refusal):
-    server.on(PATH, refusal, completion(json.dumps(GOOD)))
+    def answer(request):
+        refused = "response_format" in request.json
+        return refusal if refused else completion(json.dumps(GOOD))
+
+    server.on(PATH, answer)
     assert ask_server(server) == GOOD
-    first, second = (request.json for request in server.asked(PATH))
+    first, *others = (request.json for request in server.asked(PATH))
     assert first["response_format"]["type"] == "json_schema"
-    assert "response_format" not in second
-    assert json.dumps(SCHEMA) in second["messages"][-1]["content"]
+    # One that speaks of unknown fields is asked once more without those that are optional.
+    assert len(others) <= 2
+    assert "response_format" not in others[-1]
+    assert json.dumps(SCHEMA) in others[-1]["messages"][-1]["content"]
+
+
+def test_server_that_knows_none_of_the_fields_is_asked_with_none_of_them(server):
+    """As transformers does: one list of all the fields that it does not know."""
+    optional = {"response_format", "reasoning_effort", "chat_template_kwargs"}
+
+    def answer(request):
+        unknown = sorted(optional & request.json.keys())
+        if unknown:
+            return as_json({"detail": f"Unexpected fields in the request: {unknown}"}, 422)
+        return completion(json.dumps(GOOD))
+
+    server.on(PATH, answer)
+    assert ask_server(server) == GOOD
+    assert len(server.asked(PATH)) <= 4
 
 
 def test_json_object_is_never_sent(server):
@@ -338,27 +393,47 @@ def test_json_object_is_never_sent(server):
     assert [f and f["type"] for f in formats] == ["json_schema", None, None]
 
 
-def test_server_that_ignores_the_format_is_repaired(server):
-    server.on(PATH, completion("Sure! What would you like?"), completion(json.dumps(GOOD)))
+@pytest.mark.parametrize("answer", [completion, whole])
+def test_server_that_ignores_the_format_is_repaired(server, answer):
+    server.on(PATH, answer("Sure! What would you like?"), answer(json.dumps(GOOD)))
     assert ask_server(server) == GOOD
+    assert len(server.asked(PATH)) == 2
 
 
-def test_object_in_the_reasoning_field_is_never_the_answer(server):
-    server.on(PATH, completion("", reasoning_content=json.dumps({"question": "no"})),
-              completion(json.dumps(GOOD)))  # fmt: skip
+@pytest.mark.parametrize("answer", [completion, whole])
+@pytest.mark.parametrize("content", ["", None])
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_object_in_the_reasoning_field_is_never_the_answer(server, answer, content, field):
+    server.on(PATH, answer(content, **{field: json.dumps({"question": "no"})}),
+              answer(json.dumps(GOOD)))  # fmt: skip
     assert ask_server(server) == GOOD
     assert "response_format" not in server.asked(PATH)[1].json
 
 
-def test_null_content_is_an_error_with_a_hint(server):
-    server.on(PATH, completion(None))
-    with pytest.raises(BadResponse, match="no JSON answer") as caught:
+@pytest.mark.parametrize("answer", [completion, whole])
+@pytest.mark.parametrize("content", ["", None])
+def test_no_content_at_all_is_an_error_with_a_hint(server, answer, content):
+    server.on(PATH, lambda _request: answer(content))
+    with pytest.raises(BadResponse) as caught:
         ask_server(server)
     assert caught.value.hint
-    assert len(server.asked(PATH)) == 2
+    assert "None" not in caught.value.message
 
 
 def test_length_on_the_wire_doubles_max_tokens(server):
     server.on(PATH, completion('{"question": "q', "length"), completion(json.dumps(GOOD)))
     assert ask_server(server) == GOOD
     assert [request.json["max_tokens"] for request in server.asked(PATH)] == [100, 200]
+
+
+def test_answer_that_broke_off_is_never_read_as_whole(server):
+    broken = sse(chunk('{"question": "q", "kind": '), done=False)
+    server.on(PATH, broken, completion(json.dumps(GOOD)))
+    assert ask_server(server) == GOOD
+    assert len(server.asked(PATH)) == 2
+
+
+def test_connection_that_breaks_in_mid_answer_is_an_error(server):
+    server.on(PATH, replace(sse(chunk(json.dumps({"question": "no"})), done=False), fault="reset"))
+    with pytest.raises(EndpointUnreachable):
+        ask_server(server)

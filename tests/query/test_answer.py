@@ -1,23 +1,47 @@
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
+from fault_server import FaultServer, chunk, sse
 
 from ingest.base.documents import Chunk
-from rag.models.base.errors import BadResponse, EndpointUnreachable
-from rag.models.base.messages import Delta, Usage
-from rag.query.answer import REFUSAL, refuse, write_answer
+from rag.models.base.errors import (
+    BadResponse,
+    ContextOverflow,
+    EndpointError,
+    EndpointUnreachable,
+    OnlyThought,
+)
+from rag.models.base.messages import Delta, Message, Usage
+from rag.models.endpoint import Endpoint
+from rag.query.answer import REFUSAL, THINKING_SWITCHED_OFF, refuse, write_answer
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt
 
 TEXT = "The reactor starts at noon."
 HIT = Hit(Chunk("1", "a.md", 0, TEXT, 0, len(TEXT), 5, None, "A"), 0.9, 1, {"dense": 1})
-PROMPT = Prompt((), (HIT,), 100, 50)
+PROMPT = Prompt((), (HIT,), 100, 50, context_tokens=4096, retrieved=1)
 
 
-def write(*deltas: Delta, on_text=print, on_thinking=print, stream=lambda *deltas: iter(deltas)):
+def write(
+    *deltas: Delta, prompt=PROMPT, model="stub", notes=(), on_text=print, on_thinking=print,
+    stream=lambda *deltas: iter(deltas),
+):  # fmt: skip
     return write_answer(
-        "When?", PROMPT, stream(*deltas), lambda _chunk, _offset: None,
-        model="stub", extractive=False, retrieve_seconds=0.5,
+        "When?", prompt, stream(*deltas), lambda _chunk, _offset: None,
+        model=model, extractive=False, retrieve_seconds=0.5, notes=notes,
         on_text=on_text, on_thinking=on_thinking,
     )  # fmt: skip
+
+
+def broken(error: EndpointError):
+    """A stream that ends with this error after its deltas."""
+
+    def stream(*deltas):
+        yield from deltas
+        raise error
+
+    return stream
 
 
 def words(*pieces: str, finish: str = "stop") -> list[Delta]:
@@ -74,14 +98,11 @@ def test_answer_that_was_cut_off_is_marked(finish):
 
 
 def test_words_written_before_a_fault_are_kept_and_marked():
-    def broken(*deltas):
-        yield from deltas
-        raise EndpointUnreachable("gone", "try again")
-
-    answer = write(*[Delta(text="The reactor starts [1]")], stream=broken)
+    stream = broken(EndpointUnreachable("gone", "try again"))
+    answer = write(Delta(text="The reactor starts [1]"), stream=stream)
     assert (answer.text, answer.complete) == ("The reactor starts [1]", False)
     with pytest.raises(EndpointUnreachable):
-        write(Delta(text=" "), stream=broken)
+        write(Delta(text=" "), stream=stream)
 
 
 def test_thinking_goes_its_own_way():
@@ -106,6 +127,135 @@ def test_empty_answer_is_an_error_with_a_remedy(deltas, hint):
     assert hint in caught.value.hint
 
 
+THOUGHT_ONLY = {
+    "kept apart, cut": [Delta(reasoning="hm"), Delta(finish_reason="length")],
+    "kept apart, ended": [Delta(reasoning="It starts at noon."), Delta(finish_reason="stop")],
+    "with blank text": [Delta(reasoning="hm"), *words(" ", "\n\n")],
+    "not opened, never shown": [Delta(text=" \n"), Delta(reasoning="hm"), *words("\n")],
+    "stream ended without a reason": [Delta(reasoning="hm")],
+}
+
+
+@pytest.mark.parametrize("deltas", THOUGHT_ONLY.values(), ids=THOUGHT_ONLY.keys())
+def test_only_thoughts_are_an_error_of_their_own_and_nothing_was_shown(deltas):
+    shown: list[str] = []
+    with pytest.raises(OnlyThought) as caught:
+        write(*deltas, on_text=shown.append)
+    assert shown == []
+    assert "RAG_ANSWER_TOKENS" in caught.value.hint
+    assert "noon" not in caught.value.message
+
+
+def test_only_thought_says_whether_its_tokens_ran_out():
+    for finish, said in (("length", "spent all its tokens"), ("stop", "stub thought and")):
+        with pytest.raises(OnlyThought, match=said):
+            write(Delta(reasoning="hm"), Delta(finish_reason=finish))
+
+
+def test_thought_already_shown_as_text_is_no_reason_to_ask_again():
+    shown: list[str] = []
+    with pytest.raises(BadResponse) as caught:
+        write(*words("I wonder about it.", "</think>"), on_text=shown.append)
+    assert shown
+    assert not isinstance(caught.value, OnlyThought)
+
+
+@pytest.mark.parametrize("before", [[], [Delta(reasoning="hm")], [Delta(text="\n")]])
+def test_nothing_was_shown_before_an_overflow(before):
+    shown: list[str] = []
+    with pytest.raises(ContextOverflow):
+        write(*before, on_text=shown.append, stream=broken(ContextOverflow("too long")))
+    assert shown == []
+
+
+def test_overflow_in_mid_answer_keeps_the_words():
+    shown: list[str] = []
+    stream = broken(ContextOverflow("the context overflows"))
+    answer = write(Delta(text="At noon [1]"), on_text=shown.append, stream=stream)
+    assert (answer.text, answer.finish_reason, shown) == (
+        "At noon [1]",
+        "truncated",
+        ["At noon [1]"],
+    )
+
+
+@pytest.mark.parametrize("text", ["No", "Not", '"', "N", "NOT_IN_DOC"])
+def test_answer_that_could_have_become_a_refusal_is_shown_at_the_end(text):
+    shown: list[str] = []
+    answer = write(*words(*text), on_text=shown.append)
+    assert ("".join(shown), answer.text, answer.abstained) == (text, text, False)
+
+
+def test_passages_that_did_not_fit_are_told():
+    prompt = replace(PROMPT, retrieved=8, context_tokens=1024)
+    answer = write(*words("At noon [1]."), prompt=prompt)
+    assert (answer.retrieved, len(answer.context)) == (8, 1)
+    assert answer.notes == ("1 of 8 passages fit in the context of stub (1024 tokens)",)
+    assert write(*words("At noon [1].")).notes == ()
+
+
+def test_notes_of_the_caller_come_first():
+    prompt = replace(PROMPT, retrieved=2)
+    notes = write(*words("At noon [1]."), prompt=prompt, notes=[THINKING_SWITCHED_OFF]).notes
+    assert notes[0] == THINKING_SWITCHED_OFF
+    assert len(notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("qwen3-8b", "qwen3-8b"),
+        ("qwen3-8b", "qwen3-8b@q4_k_m"),
+        ("qwen3-8b", "qwen3-8b:2"),
+        ("qwen3-8b", "Qwen/Qwen3-8B"),
+        ("lmstudio-community/qwen3-8b", "qwen3-8b-Q4_K_M.gguf"),
+        ("qwen3-8b", "qwen3-8b@main"),
+        ("Qwen/Qwen3-8B@main", "qwen3-8b"),
+        ("llama3.2", "llama3.2:latest"),
+        ("qwen3-8b", ""),
+    ],
+)
+def test_another_spelling_is_the_same_model(asked, served):
+    answer = write(Delta(text="At noon [1].", model=served, finish_reason="stop"), model=asked)
+    assert (answer.model, answer.served_by, answer.notes) == (asked, served, ())
+
+
+def test_another_model_than_the_one_asked_is_told():
+    deltas = [Delta(model="gemma-3-4b", text="At noon"), Delta(text=" [1]."),
+              Delta(finish_reason="stop")]  # fmt: skip
+    answer = write(*deltas, model="qwen3-8b")
+    assert answer.served_by == "gemma-3-4b"
+    assert answer.notes == ("the server answered with gemma-3-4b instead of qwen3-8b",)
+
+
+def test_note_about_another_model_is_one_short_line():
+    served = "gemma\n" + "x" * 500
+    [note] = write(Delta(text="At noon [1].", model=served, finish_reason="stop")).notes
+    assert "\n" not in note
+    assert len(note) < 200
+
+
+NOTHING = {
+    "null": [chunk(role="assistant"), {**chunk(), "choices": [{"delta": {"content": None}}]},
+             chunk(finish="stop")],
+    "empty": [chunk(""), chunk("", finish="stop")],
+    "no choices": [{**chunk(), "choices": []}, chunk(finish="stop")],
+    "null delta": [{**chunk(), "choices": [{"delta": None}]}, chunk(finish="stop")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("events", NOTHING.values(), ids=NOTHING.keys())
+def test_no_content_on_the_wire_is_never_shown_as_none(events):
+    shown: list[str] = []
+    with FaultServer().running() as server:
+        server.on("/v1/chat/completions", sse(*events))
+        endpoint = Endpoint(server.url, "k")
+        stream = endpoint.stream("stub", [Message("user", "When?")], 50, 0.0)
+        with closing(endpoint), pytest.raises(BadResponse, match="empty answer"):
+            write(stream=lambda: stream, on_text=shown.append)
+    assert shown == []
+
+
 def test_times_and_tokens_are_kept():
     answer = write(Delta(text="a"), Delta(usage=Usage(10, 4), finish_reason="stop"))
     assert answer.usage == Usage(10, 4)
@@ -117,3 +267,4 @@ def test_times_and_tokens_are_kept():
 def test_no_passage_at_all_is_a_refusal():
     answer = refuse("When?", "stub", extractive=True, retrieve_seconds=0.1)
     assert (answer.abstained, answer.citations, answer.text) == (True, (), REFUSAL)
+    assert (answer.retrieved, answer.served_by, answer.notes) == (0, "", ())

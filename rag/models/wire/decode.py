@@ -3,45 +3,76 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import json
+from dataclasses import dataclass
 
 import numpy
 import orjson
 from numpy.typing import NDArray
 
 from rag.models.base.errors import BadResponse
-from rag.models.wire.faults import MISSING_V1, classify, error_text
+from rag.models.wire.faults import MISSING_V1, brief, classify, error_text
 
 Vectors = NDArray[numpy.float32]
 
 
-def read_embeddings(content: bytes, expected: int, host: str) -> Vectors:
-    """Return the unit rows of an embeddings answer, checked.
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddingAnswer:
+    """Unit rows, one for each text, and how long each was before; `model` is who the server
+    says has answered, "" if it does not.
+    """
+
+    vectors: Vectors
+    lengths: Vectors
+    model: str
+
+
+def read_json(content: bytes, kind: str, host: str) -> object:
+    """Return the JSON of an answer; raises BadResponse naming its content type `kind`."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        # orjson refuses the bare NaN that some servers write; with it, the text is found.
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise BadResponse(
+            f"{host} did not answer with JSON ({brief(kind) or 'no content type'})", MISSING_V1
+        ) from None
+
+
+def read_embeddings(
+    content: bytes, expected: int, host: str, *, kind: str = "", server: str = ""
+) -> EmbeddingAnswer:
+    """Return the vectors of an embeddings answer of content type `kind`, checked.
 
     Accepts base64 (little-endian float32) or lists of numbers per item.  Demands indexes
     0..n-1, one dimension, finite numbers and a length above zero.  Raises BadResponse, or
     what an error inside a 200 answer means.
     """
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        raise BadResponse(f"{host} did not answer with JSON", MISSING_V1) from None
+    body = read_json(content, kind, host)
     items = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(items, list):
-        raise classify(error_text(body), 200, host) if isinstance(body, dict) and "error" in body \
+    if not isinstance(body, dict) or not isinstance(items, list):
+        raise classify(error_text(body), 200, host, server) \
+            if isinstance(body, dict) and body.get("error") \
             else BadResponse(f"{host} sent no embeddings", MISSING_V1)  # fmt: skip
     try:
         ordered = sorted(items, key=lambda item: item["index"])
         indexes = [item["index"] for item in ordered]
-        rows = [_read_vector(item["embedding"]) for item in ordered]
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise BadResponse(f"{host} sent an embedding that cannot be read: {error}",
+        # A number too large for a float32 becomes infinite, and is found below.
+        with numpy.errstate(over="ignore"):
+            rows = [_read_vector(item["embedding"]) for item in ordered]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise BadResponse(f"{host} sent an embedding that cannot be read: {brief(str(error))}",
                           "see the server's log", retryable=True) from None  # fmt: skip
     if indexes != list(range(expected)):
         raise BadResponse(
             f"{host} sent {len(items)} embeddings for {expected} texts, or numbered them wrongly",
             "lower RAG_BATCH_SIZE to 1 or update the server", retryable=True)  # fmt: skip
-    return _unit_rows(rows, host)
+    vectors, lengths = _unit_rows(rows, host)
+    model = body.get("model")
+    return EmbeddingAnswer(vectors, lengths, model if isinstance(model, str) else "")
 
 
 def _read_vector(value: object) -> Vectors:
@@ -50,18 +81,19 @@ def _read_vector(value: object) -> Vectors:
     return numpy.asarray(value, dtype=numpy.float32)
 
 
-def _unit_rows(rows: list[Vectors], host: str) -> Vectors:
+def _unit_rows(rows: list[Vectors], host: str) -> tuple[Vectors, Vectors]:
     if len({row.shape for row in rows}) > 1 or any(row.ndim != 1 or not row.size for row in rows):
         raise BadResponse(
             f"{host} sent vectors of different lengths", "load one embedding model only"
         )
     matrix = numpy.ascontiguousarray(numpy.stack(rows), dtype=numpy.float32)
-    norms = numpy.linalg.norm(matrix, axis=1, keepdims=True)
-    bad = numpy.flatnonzero(~(numpy.isfinite(norms[:, 0]) & (norms[:, 0] > 0)))
+    with numpy.errstate(over="ignore"):
+        lengths: Vectors = numpy.linalg.norm(matrix, axis=1)
+    bad = numpy.flatnonzero(~(numpy.isfinite(lengths) & (lengths > 0)))
     if bad.size:
         raise BadResponse(
             f"{host} sent an embedding without numbers for text {bad[0] + 1} of {len(rows)}",
             "load another embedding model, or a less quantised one",
         )
-    matrix /= norms
-    return matrix
+    matrix /= lengths[:, None]
+    return matrix, lengths

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from rag.models.base.errors import EndpointError, RequestRefused
 from rag.models.base.messages import Delta, Message, NativeReport, Usage
 
 Record: TypeAlias = Mapping[str, object]
+_PARTS_OF_TEXT = ("text", "output_text")
 SurfaceName = Literal["chat", "completions", "responses", "native", "native-completions"]
 
 
@@ -20,6 +23,8 @@ class Request:
     messages: Sequence[Message]
     max_tokens: int
     temperature: float
+    think: bool = True
+    response_format: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Surface:
 
 
 def _chat_body(request: Request) -> dict[str, object]:
-    return {
+    body: dict[str, object] = {
         "model": request.model,
         "messages": [{"role": m.role, "content": m.content} for m in request.messages],
         "max_tokens": request.max_tokens,
@@ -40,6 +45,16 @@ def _chat_body(request: Request) -> dict[str, object]:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if not request.think:
+        # The first is read by Ollama, LM Studio and vLLM, the second by llama.cpp and vLLM.
+        body["reasoning_effort"] = "none"
+        body["chat_template_kwargs"] = {"enable_thinking": False}
+    return body | _format_of(request)
+
+
+def _format_of(request: Request) -> dict[str, object]:
+    given = request.response_format
+    return {} if given is None else {"response_format": given}
 
 
 def _completions_body(request: Request) -> dict[str, object]:
@@ -54,12 +69,12 @@ def _completions_body(request: Request) -> dict[str, object]:
         "stop": ["\nQuestion:"],
         "stream": True,
         "stream_options": {"include_usage": True},
-    }
+    } | _format_of(request)
 
 
 def _responses_body(request: Request) -> dict[str, object]:
-    # No `text` object: LM Studio refuses one without a format.
-    return {
+    # No `text` object: LM Studio refuses one without a format, and knows no format here.
+    body: dict[str, object] = {
         "model": request.model,
         "instructions": "\n\n".join(m.content for m in request.messages if m.role == "system"),
         "input": [
@@ -69,19 +84,47 @@ def _responses_body(request: Request) -> dict[str, object]:
         "temperature": request.temperature,
         "stream": True,
     }
+    if not request.think:
+        body["reasoning"] = {"effort": "none"}
+    return body
+
+
+_THINKING_FIELDS = frozenset(("reasoning_effort", "chat_template_kwargs", "reasoning"))
+_THINKING_WORDS = re.compile(r"reasoning|chat_template|thinking", re.IGNORECASE)
+# transformers, pydantic, vLLM, llama.cpp and gateways, each in its own words.
+_UNKNOWN_FIELD = re.compile(
+    r"unexpected (fields?|keyword)|extra (fields?|inputs?)|extra_forbidden"
+    r"|(unknown|unsupported|unrecogni[sz]ed) |unrecogni[sz]ed|unknown_parameter",
+    re.IGNORECASE,
+)
+
+
+def without_refused(body: Mapping[str, object], error: EndpointError) -> dict[str, object] | None:
+    """Return the body without the optional fields that an error refuses, None when
+    it speaks of something else.
+    """
+    # A 500 is no refusal by its status, and is one by its words on some servers.
+    if type(error) not in (RequestRefused, EndpointError):
+        return None
+    words, refused = error.message, set[str]()
+    is_unknown = bool(_UNKNOWN_FIELD.search(words))
+    if is_unknown or _THINKING_WORDS.search(words):
+        refused |= _THINKING_FIELDS & body.keys()
+    # Some name only the first field that they do not know, some none.
+    if "stream_options" in words or (is_unknown and not refused):
+        refused |= {"stream_options"} & body.keys()
+    return {k: v for k, v in body.items() if k not in refused} if refused else None
 
 
 def _read_choice(event: Record) -> Delta:
     """Read a chunk of chat or text completions, of the OpenAI or the native surface."""
     choices = event.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else {}
-    choice = choice if isinstance(choice, dict) else {}
-    delta = choice.get("delta") or choice.get("message") or {}
-    finish = choice.get("finish_reason")
+    choice = _record(choices[0]) if isinstance(choices, list) and choices else {}
+    delta = _record(choice.get("delta")) or _record(choice.get("message"))
     return Delta(
         text=_text(delta.get("content")) or _text(choice.get("text")),
         reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
-        finish_reason=finish if isinstance(finish, str) else None,
+        finish_reason=_text(choice.get("finish_reason")) or None,
         model=_text(event.get("model")),
         usage=_read_usage(event.get("usage"), "prompt_tokens", "completion_tokens"),
         native=_read_native(event),
@@ -96,15 +139,24 @@ def _read_response(event: Record) -> Delta:
         case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
             return Delta(reasoning=_text(event.get("delta")))
         case "response.completed" | "response.incomplete":
-            response = event.get("response")
-            response = response if isinstance(response, dict) else {}
-            return Delta(
-                finish_reason="stop" if event["type"] == "response.completed" else "length",
-                model=_text(response.get("model")),
-                usage=_read_usage(response.get("usage"), "input_tokens", "output_tokens"),
-            )
+            return _read_end(_record(event.get("response")), event["type"])
+        case _ if event.get("object") == "response":
+            # The whole answer of a server that does not stream.
+            end = _read_end(event, f"response.{event.get('status')}")
+            output = event.get("output")
+            items = map(_record, output if isinstance(output, list) else ())
+            said = (item.get("content") for item in items if item.get("type") == "message")
+            return replace(end, text="".join(map(_text, said)))
         case _:
             return Delta()
+
+
+def _read_end(response: Record, state: object) -> Delta:
+    return Delta(
+        finish_reason="stop" if state == "response.completed" else "length",
+        model=_text(response.get("model")),
+        usage=_read_usage(response.get("usage"), "input_tokens", "output_tokens"),
+    )
 
 
 def mark_cut(delta: Delta, max_tokens: int) -> Delta:
@@ -117,11 +169,16 @@ def mark_cut(delta: Delta, max_tokens: int) -> Delta:
     return delta
 
 
-def failure_in(event: Record) -> object:
+def failure_in(event: object) -> object:
     """Return the error an event of a stream reports, None when it reports none."""
-    response = event.get("response")
-    inner = response.get("error") if isinstance(response, dict) else None
-    return event.get("error") or inner or (event if event.get("type") == "error" else None)
+    if not isinstance(event, dict):
+        return event if isinstance(event, str) else None
+    inner = _record(event.get("response")).get("error")
+    is_error = event.get("type") == "error" or (
+        "choices" not in event and "type" not in event
+        and isinstance(event.get("message") or event.get("detail"), str | list)
+    )  # fmt: skip
+    return event.get("error") or inner or (event if is_error else None)
 
 
 def _read_usage(value: object, sent: str, written: str) -> Usage | None:
@@ -135,8 +192,7 @@ def _read_native(event: Record) -> NativeReport | None:
     stats, info, runtime = (event.get(key) for key in ("stats", "model_info", "runtime"))
     if not isinstance(stats, dict) or not stats:
         return None
-    info = info if isinstance(info, dict) else {}
-    runtime = runtime if isinstance(runtime, dict) else {}
+    info, runtime = _record(info), _record(runtime)
     return NativeReport(
         tokens_per_second=_number(stats.get("tokens_per_second")),
         time_to_first_token=_number(stats.get("time_to_first_token")),
@@ -150,7 +206,15 @@ def _read_native(event: Record) -> NativeReport | None:
     )
 
 
+def _record(value: object) -> Record:
+    return value if isinstance(value, dict) else {}
+
+
 def _text(value: object) -> str:
+    """Return a text, joined where it came as a list of parts."""
+    if isinstance(value, list):
+        parts = (part for part in map(_record, value) if part.get("type") in _PARTS_OF_TEXT)
+        return "".join(_text(part.get("text")) for part in parts)
     return value if isinstance(value, str) else ""
 
 

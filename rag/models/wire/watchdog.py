@@ -3,40 +3,53 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 
 class Watchdog:
-    """Calls `cut` once when `feed` was not called for so many seconds; `bit` tells that it did.
+    """Calls `cut` once when it was left waiting for too long; `bit` tells that it did,
+    `was_fed` that something had arrived before.
 
-    It sleeps until the first `feed`: how long a first word may take is another limit.
+    It waits `first` seconds for what comes first, `idle` for what comes next.  It sleeps
+    between `rest` and `wake`: who reads may take any time.
     """
 
-    def __init__(self, seconds: float, cut: Callable[[], None]) -> None:
+    def __init__(self, first: float, idle: float, cut: Callable[[], None]) -> None:
         self.bit = False
-        self._seconds = seconds
+        self.was_fed = False
+        self._idle = idle
         self._cut = cut
-        self._fed = threading.Event()
+        self._due: float | None = time.monotonic() + first
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def feed(self) -> None:
-        """Say that something arrived."""
-        if not self._thread.ident:
-            self._thread.start()
-        self._fed.set()
+    def rest(self) -> None:
+        """Say that something arrived, and that nothing is waited for."""
+        self.was_fed = True
+        self._due = None
+
+    def wake(self) -> None:
+        """Say that the next is waited for now."""
+        self._due = time.monotonic() + self._idle
 
     def _watch(self) -> None:
-        while self._fed.wait(self._seconds):
-            self._fed.clear()
-            if self._ended.is_set():
+        while not self._ended.wait(self._nap()):
+            due = self._due
+            if due is not None and time.monotonic() >= due:
+                self.bit = True
+                self._cut()
                 return
-        self.bit = True
-        self._cut()
+
+    def _nap(self) -> float:
+        # Never longer than `idle`, and so never past a time that `wake` sets meanwhile.
+        due = self._due
+        return self._idle if due is None else min(max(due - time.monotonic(), 0.0), self._idle)
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
@@ -46,4 +59,3 @@ class Watchdog:
         at: TracebackType | None,
     ) -> None:
         self._ended.set()
-        self._fed.set()

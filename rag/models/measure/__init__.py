@@ -1,0 +1,1 @@
+"""What is found out of a model by asking it: limits, batches, prefixes."""

@@ -1,0 +1,280 @@
+"""An embedding model and its server in, what they were seen to do out: measured once, then kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from itertools import count
+from typing import get_type_hints
+
+import numpy
+
+from rag.models.discover import ModelInfo
+from rag.models.embedder import EndpointEmbedder, connect_embedder
+from rag.models.endpoint import Endpoint
+from rag.models.families import canonical_name
+from rag.models.measure.checks import (
+    MIN_LIMIT,
+    compare_batches,
+    find_true_limit,
+    try_prefixes,
+    words,
+)
+from rag.models.measure.pace import Pace, PaceRecord, pace_for
+from rag.models.memory import Memory
+from rag.models.wire.decode import EmbeddingAnswer, Vectors
+from rag.models.wire.hints import commands_of
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingProfile:
+    """What was seen of an embedding model on a server.
+
+    `context_tokens` is as the server lists it, None when it does not say.  Texts up to
+    `tried_tokens` were tried, those up to `token_limit` are read whole.  `unit_length` says
+    that vectors came with length 1.  `prefixes_help` is None when there are none, or batches
+    cannot be trusted.  `answered_by` is the model the server says it was, "" when it does not.
+    """
+
+    server: str
+    url: str
+    model: str
+    context_tokens: int | None
+    token_limit: int
+    tried_tokens: int
+    batch_equals_single: bool
+    dimension: int
+    unit_length: bool
+    prefixes_help: bool | None
+    answered_by: str
+    measured: str
+    batch_size: int
+    in_flight: int
+    settled: bool
+    texts_per_second: float
+
+    @property
+    def pace(self) -> PaceRecord:
+        """Return the pace reached."""
+        return PaceRecord(self.batch_size, self.in_flight, self.settled, self.texts_per_second)
+
+    def with_pace(self, pace: PaceRecord) -> EmbeddingProfile:
+        """Return the profile with another pace."""
+        return replace(self, **asdict(pace))
+
+    def warnings(self, needed_tokens: int = 0) -> list[tuple[str, str]]:
+        """Return what should be known of it, each with what to do about it."""
+        found: list[tuple[str, str]] = []
+        if self.answered_by and canonical_name(self.answered_by) != canonical_name(self.model):
+            found.append((
+                f"{self.model} was asked for and {self.answered_by} answered",
+                f"load {self.model}, or choose the other: RAG_EMBEDDING_MODEL={self.answered_by}",
+            ))  # fmt: skip
+        if not self.batch_equals_single:
+            found.append((
+                f"{self.server} mixes up texts sent together; they are sent one by one",
+                "update the server: one by one is slower",
+            ))  # fmt: skip
+        if self.prefixes_help is False:
+            found.append((
+                f"{self.model} finds less with the prefixes of its family than without",
+                "see that it is the model its name says; RAG_QUERY_PREFIX=none and "
+                "RAG_DOCUMENT_PREFIX=none leave them out",
+            ))  # fmt: skip
+        needed = max(needed_tokens, self.tried_tokens)
+        if self.token_limit < needed:
+            larger = commands_of(self.server, self.model).context
+            found.append((
+                f"{self.model} reads {self.token_limit} tokens of a text, chunks have {needed}: "
+                "they are cut smaller",
+                f"{larger}; or lower RAG_CHUNK_TOKENS",
+            ))  # fmt: skip
+        return found
+
+
+_TYPES = get_type_hints(EmbeddingProfile)
+
+
+def read_profile(record: Mapping[str, object] | None) -> EmbeddingProfile | None:
+    """Return the profile that was kept as a record, None when it is no such thing."""
+    if record is None or record.keys() != _TYPES.keys():
+        return None
+    if not all(isinstance(value, _TYPES[name]) for name, value in record.items()):
+        return None
+    profile = EmbeddingProfile(**record)  # type: ignore[arg-type]
+    sane = 1 <= profile.batch_size <= 2048 and 1 <= profile.in_flight <= 64
+    return profile if sane and profile.token_limit >= MIN_LIMIT else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings say of embedding; None leaves it to what is found out."""
+
+    batch_size: int | None = None
+    in_flight: int | None = None
+    query_prefix: str | None = None
+    document_prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEmbedder:
+    """An embedder that answered once: `probe` is its vector of the probe text.
+
+    `profile` is None when nothing is known yet.  `limit` is the most tokens that model and
+    server are said to take, `bound` what was found for the chunks of this run, 0 before that.
+    """
+
+    embedder: EndpointEmbedder
+    probe: Vectors
+    server: str
+    model: ModelInfo
+    wishes: Wishes
+    limit: int
+    profile: EmbeddingProfile | None = None
+    bound: int = 0
+
+    @property
+    def key(self) -> str:
+        """Return the name under which its profile is kept."""
+        prefixes = (self.wishes.query_prefix, self.wishes.document_prefix)
+        return _key(self.embedder.endpoint.url, self.model.id, prefixes)
+
+
+def ready_embedder(
+    endpoint: Endpoint,
+    model: ModelInfo,
+    server: str,
+    memory: Memory,
+    probe_text: str,
+    wishes: Wishes | None = None,
+    exact_count: Callable[[Sequence[str]], list[int]] | None = None,
+) -> ReadyEmbedder:
+    """Return the embedder of a model with what is remembered of it, after one request.
+
+    `server` is its kind as `rag.models.discover` names it.  Raises EndpointError.
+    """
+    wishes = wishes or Wishes()
+    prefixes = (wishes.query_prefix, wishes.document_prefix)
+    key = _key(endpoint.url, model.id, prefixes)
+    profile = read_profile(memory.recall(key))
+    if profile and profile.context_tokens != model.context_tokens:
+        profile = None
+    pace = _pace(server, model, wishes, profile.pace if profile else None)
+    embedder, probe = connect_embedder(endpoint, model, pace, probe_text, exact_count, *prefixes)
+    if profile and profile.dimension != embedder.dimension:
+        memory.forget(key)
+        profile = None
+    if profile and not profile.batch_equals_single:
+        pace.at_most(1)
+    return ReadyEmbedder(embedder, probe, server, model, wishes, embedder.token_limit, profile)
+
+
+def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) -> ReadyEmbedder:
+    """Return the embedder sure to read that many tokens of a text, or to say how many.
+
+    What is not remembered of it is measured, in about ten small requests, and kept.  Raises
+    EndpointError.
+    """
+    embedder, profile = ready.embedder, ready.profile
+    tried = min(ready.limit, needed_tokens)
+    if profile is None or profile.tried_tokens < tried:
+        profile = measure_profile(embedder, ready.model, ready.server, tried)
+        profile = profile.with_pace(_reached(ready, PaceRecord()))
+        memory.keep(ready.key, asdict(profile))
+    embedder.token_limit = min(tried, profile.token_limit)
+    if not profile.batch_equals_single:
+        embedder.pace.at_most(1)
+    return replace(ready, profile=profile, bound=embedder.token_limit)
+
+
+def remember_pace(ready: ReadyEmbedder, memory: Memory, pace: PaceRecord | None = None) -> None:
+    """Keep the pace reached for the next run; forget a profile that proved wrong."""
+    if ready.profile is None:
+        return
+    if ready.embedder.token_limit < ready.bound:
+        memory.forget(ready.key)
+    else:
+        reached = pace or _reached(ready, ready.profile.pace)
+        memory.keep(ready.key, asdict(ready.profile.with_pace(reached)))
+
+
+def _reached(ready: ReadyEmbedder, before: PaceRecord) -> PaceRecord:
+    """Return the pace of this run, the one before it when the settings and not it decided."""
+    is_set = ready.wishes.batch_size or ready.wishes.in_flight
+    return before if is_set else ready.embedder.pace.record
+
+
+def measure_profile(
+    embedder: EndpointEmbedder, model: ModelInfo, server: str, tokens: int
+) -> EmbeddingProfile:
+    """Return what a model does with texts of so many tokens and with several at once."""
+    family = embedder.family
+
+    def ask(texts: Sequence[str]) -> EmbeddingAnswer:
+        return embedder.endpoint.embed_measured(embedder.model, texts)
+
+    def embed(texts: Sequence[str]) -> Vectors:
+        groups = [texts] if batches.batch_equals_single else [[text] for text in texts]
+        return numpy.concatenate([ask(group).vectors for group in groups])
+
+    batches = compare_batches(ask)
+    limit = find_true_limit(embed, model.id, tokens, family.document_prefix)
+    prefixes = (family.query_prefix, family.document_prefix)
+    helpful = (
+        try_prefixes(ask, *prefixes) if any(prefixes) and batches.batch_equals_single else None
+    )
+    return EmbeddingProfile(
+        server=server,
+        url=embedder.endpoint.url,
+        model=model.id,
+        context_tokens=model.context_tokens,
+        token_limit=limit,
+        tried_tokens=tokens,
+        dimension=embedder.dimension,
+        prefixes_help=helpful,
+        measured=time.strftime("%Y-%m-%d"),
+        **asdict(batches),
+        **asdict(embedder.pace.record),
+    )
+
+
+def probe_speed(ready: ReadyEmbedder, tokens: int, seconds: float = 5.0) -> PaceRecord:
+    """Look for the best pace with made-up texts of so many tokens, for about so long.
+
+    Nothing of an earlier pace is used.  Raises PipelineError.
+    """
+    pace = _pace(ready.server, ready.model, ready.wishes, None)
+    if ready.profile and not ready.profile.batch_equals_single:
+        pace.at_most(1)
+    embedder = replace(ready.embedder, pace=pace)
+    size = min(tokens, embedder.token_limit)
+    numbers, started, texts = count(1), time.monotonic(), 0
+    running: set[Future[Vectors]] = set()
+    with ThreadPoolExecutor(64, thread_name_prefix="probe") as pool:
+        while time.monotonic() - started < seconds and not _is_known(pace.record):
+            while len(running) < pace.in_flight:
+                batch = [words(size, f"number {next(numbers)}") for _ in range(pace.batch_size)]
+                running.add(pool.submit(embedder.embed, batch))
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            texts += sum(len(call.result()) for call in done)
+        texts += sum(len(call.result()) for call in running)
+    rate = pace.record.texts_per_second or texts / (time.monotonic() - started)
+    return replace(pace.record, texts_per_second=rate)
+
+
+def _is_known(pace: PaceRecord) -> bool:
+    return pace.settled and pace.texts_per_second > 0
+
+
+def _key(url: str, model: str, prefixes: tuple[str | None, str | None]) -> str:
+    changed = "" if prefixes == (None, None) else f" with prefixes {prefixes}"
+    return f"embedding with {model} at {url}{changed}"
+
+
+def _pace(server: str, model: ModelInfo, wishes: Wishes, start: PaceRecord | None) -> Pace:
+    return pace_for(
+        server, model.parallel,
+        batch_size=wishes.batch_size, in_flight=wishes.in_flight, start=start,
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Every exception of openai and httpx2 in, one of ours out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import httpx2
+import openai
+
+from rag.models.base.errors import (
+    BadResponse,
+    EndpointError,
+    EndpointUnreachable,
+    RequestRefused,
+    ServerBusy,
+)
+from rag.models.wire.faults import MISSING_V1, brief, classify, error_text, read_seconds
+from rag.models.wire.hints import commands_of
+from rag.models.wire.patience import AnswerTimeout
+
+# ValueError and those after it: what openai-python lets through when a server answers with
+# something else than the protocol.
+_FOREIGN = (
+    openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError,
+    httpx2.CookieConflict, OSError,
+    ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
+)  # fmt: skip
+
+
+class Peer(Protocol):
+    """Who is spoken to: `server` is the name of its program, "" when that is not known."""
+
+    url: str
+    host: str
+    server: str
+
+
+@contextmanager
+def translated(peer: Peer, model: str = "") -> Iterator[None]:
+    """Turn every exception of openai and httpx2 into an EndpointError."""
+    try:
+        yield
+    except _FOREIGN as error:
+        raise _translate(error, peer, model) from error
+
+
+def _translate(error: Exception, peer: Peer, model: str) -> EndpointError:
+    match error:
+        case openai.APIStatusError():
+            return explain_status(error.response, error.body, peer, model)
+        case openai.APITimeoutError() | httpx2.TimeoutException():
+            return _timeout(error, peer)
+        case openai.APIConnectionError() | httpx2.TransportError() | OSError():
+            return _broken(error, peer, model)
+        case openai.APIError():
+            return explain_event(error.body or str(error), peer, model)
+        case json.JSONDecodeError():
+            return _no_json(error, peer, model)
+        case _:
+            text = brief(f"{type(error).__name__}: {error}")
+            return BadResponse(
+                f"{peer.host} sent an answer that cannot be read: {text}", MISSING_V1
+            )
+
+
+def explain_status(
+    response: httpx2.Response, body: object, peer: Peer, model: str = ""
+) -> EndpointError:
+    """Return what an answer with an error status means; `body` is its JSON, None without one."""
+    if response.is_redirect:
+        target = brief(response.headers.get("location", ""))
+        return BadResponse(
+            f"{peer.host} redirects to {target}", "set RAG_ENDPOINT to it if you trust it"
+        )
+    words = error_text(response.content if body is None else body)
+    meant = classify(words, response.status_code, peer.host, peer.server, model)
+    if isinstance(meant, ServerBusy):
+        meant.ask_to_wait(read_seconds(response.headers.get("retry-after")))
+    return meant
+
+
+def explain_event(
+    failure: object, peer: Peer, model: str, status: int | None = None
+) -> EndpointError:
+    """Return what an error inside an answer means; llama.cpp writes the status into it."""
+    code = failure.get("code") if isinstance(failure, dict) else None
+    known = code if isinstance(code, int) and 400 <= code < 600 else status
+    return classify(error_text(failure), known, peer.host, peer.server, model)
+
+
+def _no_json(error: json.JSONDecodeError, peer: Peer, model: str) -> EndpointError:
+    """Return what the text means that stands where JSON should be: it may be an error."""
+    text = brief(str(error.doc))
+    if text and not text.startswith(("{", "[")):
+        meant = classify(text, 200, peer.host, peer.server, model)
+        if type(meant) is not RequestRefused:
+            return meant
+    return BadResponse(f"{peer.host} sent an answer that cannot be read: {text}", MISSING_V1)
+
+
+def _timeout(error: Exception, peer: Peer) -> EndpointUnreachable:
+    cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
+    if isinstance(cause, httpx2.ConnectTimeout):
+        return _nobody_there(peer)
+    return AnswerTimeout(
+        f"{peer.host} did not answer in time",
+        "wait for the model to load, or raise RAG_RESPONSE_TIMEOUT_SECONDS",
+        retryable=True,
+    )
+
+
+def _broken(error: Exception, peer: Peer, model: str) -> EndpointUnreachable:
+    cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
+    if isinstance(cause, httpx2.ConnectError):
+        text = brief(str(cause))
+        if "SSL" not in text and "certificate" not in text.lower():
+            return _nobody_there(peer, model)
+        return EndpointUnreachable(
+            f"no safe connection to {peer.host}: {text}",
+            "write http:// in RAG_ENDPOINT if the server has no certificate",
+        )
+    text = brief(str(cause or error))
+    return EndpointUnreachable(
+        f"the connection to {peer.host} broke: {text}", "try again", retryable=True
+    )
+
+
+def _nobody_there(peer: Peer, model: str = "") -> EndpointUnreachable:
+    start = commands_of(peer.server, model).start
+    return EndpointUnreachable(
+        f"no server at {peer.url}", f"{start}, set RAG_ENDPOINT, or add --embedded"
+    )
