@@ -18,11 +18,11 @@ from rag.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
-    from rag.models.chat_model import ChatModel
+    from rag.models.chat.model import ChatModel
     from rag.models.embedded.wire import EmbeddedServer
-    from rag.models.embedder import EndpointEmbedder
+    from rag.models.embedding.embedder import EndpointEmbedder
+    from rag.models.embedding.profile import ReadyEmbedder
     from rag.models.endpoint import Endpoint
-    from rag.models.profile import ReadyEmbedder
 
 # What a chat model has when its server does not say: the smallest default in use.
 FALLBACK_CONTEXT_TOKENS = 4096
@@ -95,10 +95,14 @@ class Connections:
         """Return the embedder, sure to read that many tokens of a text, or to say how many."""
         if self.settings.embeddings_at == EMBEDDED:
             return self.embedder
-        from rag.models.profile import measured_embedder
+        from rag.models.embedding.profile import measured_embedder
 
         self.ready = measured_embedder(self.ready, self._memory, tokens)
         return self.embedder
+
+    def embedding_warnings(self, tokens: int) -> list[tuple[str, str]]:
+        """Return what should be known of the embedding model, each with what to do about it."""
+        return self.ready.profile.warnings(tokens) if self.ready.profile else []
 
     def embed_question(self, question: str) -> Vectors:
         """Return the unit vector of a question; raises EndpointError."""
@@ -118,7 +122,7 @@ class Connections:
 
         With `probed_tokens` it is found out first, with made-up texts of that length.
         """
-        from rag.models.profile import probe_speed, remember_pace
+        from rag.models.embedding.profile import probe_speed, remember_pace
 
         pace = probe_speed(self.ready, probed_tokens) if probed_tokens else None
         remember_pace(self.ready, self._memory, pace)
@@ -145,7 +149,7 @@ class Connections:
     @cached_property
     def ready(self) -> ReadyEmbedder:
         """Return the embedder as it answered first, with what is remembered of it."""
-        from rag.models.profile import Wishes, ready_embedder
+        from rag.models.embedding.profile import Wishes, ready_embedder
 
         settings, url = self.settings, self.settings.embeddings_at
         return ready_embedder(
@@ -167,7 +171,7 @@ class Connections:
 
     def chat(self) -> ChatModel:
         """Return the chat model, made sure of now."""
-        from rag.models.chat_model import ChatModel
+        from rag.models.chat.model import ChatModel
 
         settings, url = self.settings, self.settings.chat_at
         model = self._make_sure_of(url, self.chat_choice.model, settings.context_tokens)

@@ -93,7 +93,8 @@ class Pipeline:
             for inner in roots_inside(whole, roots):
                 index.remove_root(inner)
             finished = time.perf_counter()
-        self.warnings = index.warnings
+        found = self.models.embedding_warnings(self._options.limit)
+        self.warnings = [*index.warnings, *(f"{what}; {hint}" for what, hint in found)]
         seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
         return replace(report, seconds=seconds)
 
@@ -216,7 +217,8 @@ class Pipeline:
                 )
             except ContextOverflow as error:
                 # What is learned makes prompts smaller, until not even one passage fits.
-                chat.counter.overflowed(error.limit_tokens, prompt.tokens + prompt.answer_tokens)
+                told = error.limit_tokens
+                chat.counter.overflowed(told, prompt.tokens, prompt.answer_tokens)
             except OnlyThought:
                 if not think:
                     raise

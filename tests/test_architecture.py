@@ -38,6 +38,7 @@ HOMES = {
         "rag.models.embedded.wire", "rag.models.embedded.weights",
     },
     # Requests are read where they are answered, answers where they are checked.
+    "pybase64": {"rag.models.wire.decode"},
     "orjson": {"rag.models.endpoint", "rag.models.wire.decode", "rag.models.embedded.wire"},
     # Text in one module, moving bars in the other, loaded only when something moves.
     "rich": {"rag.cli.console", "rag.cli.progress"},

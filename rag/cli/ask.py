@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal, is_terminal
-from rag.cli.options import load_settings, with_server
+from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json, show_sources
 from rag.doctor import missing_folders
 from rag.index.store.records import Selection
@@ -31,6 +31,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             for root in missing_folders(pipeline.index.roots()):
                 terminal.warn(f"{root} is not there; what was read from it still answers")
                 terminal.note(f"fix: bring it back, or forget it: rag remove '{root}'")
+            for choice in (pipeline.models.embedding_choice, pipeline.models.chat_choice):
+                warn_of_remote(choice, terminal)
             if not is_loop:
                 answer_one(
                     pipeline,

@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest.base.documents import IngestReport, Plan
 from rag.cli.console import Terminal
 from rag.cli.main import EXIT_SKIPPED
-from rag.cli.options import load_settings, with_server
+from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json, show_report
 from rag.settings import Settings
 
@@ -41,6 +41,7 @@ def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) ->
         check_folder(Path(folder))
         with terminal.waiting("connecting to the model ..."):
             choice = pipeline.models.embedding_choice
+        warn_of_remote(choice, terminal)
         terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
         with terminal.ingest_bar() as on_progress:
             report = pipeline.ingest(folder, on_progress)

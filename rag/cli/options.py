@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import SettingsError
 from rag.cli.console import Terminal
 from rag.models.base.errors import EndpointUnreachable
 from rag.settings import EMBEDDED, Settings, is_loopback
+
+if TYPE_CHECKING:
+    from rag.models.choose import Choice
 
 Result = TypeVar("Result")
 
@@ -97,6 +100,12 @@ def prepared(settings: Settings, terminal: Terminal) -> Settings:
         if not is_loopback(url):
             terminal.warn(f"documents and questions are sent to {url}")
     return settings
+
+
+def warn_of_remote(choice: Choice, terminal: Terminal) -> None:
+    """Say who will see documents when the server only passes requests on."""
+    if host := choice.model.remote_host:
+        terminal.warn(f"{choice.model.id} is run by {host}, which is sent documents and questions")
 
 
 def pull(settings: Settings, terminal: Terminal) -> Path:

@@ -167,9 +167,9 @@ def test_ratio_is_learned_from_usage(prompts, ratio):
 def test_limit_that_the_server_names_is_the_context_from_then_on():
     counter = counter_of(listed=8192)
     assert counter.context_tokens == 8192
-    counter.overflowed(4096, 7000)
+    counter.overflowed(4096, 6500, 500)
     assert counter.context_tokens == 4096
-    counter.overflowed(2048, 4000)
+    counter.overflowed(2048, 3500, 500)
     assert counter.context_tokens == 2048
     assert counter.ratio == 1.35
 
@@ -177,14 +177,14 @@ def test_limit_that_the_server_names_is_the_context_from_then_on():
 @pytest.mark.parametrize("limit", [None, 0])
 def test_limit_that_is_not_named_is_less_than_what_was_sent(limit):
     counter = counter_of()
-    counter.overflowed(limit, 4000)
+    counter.overflowed(limit, 3500, 500)
     assert counter.context_tokens == 3000
 
 
 def test_overflow_of_what_should_have_fitted_counts_more_from_then_on():
     counter = counter_of()
     before = counter.count(TEXT)
-    counter.overflowed(4096, 4000)
+    counter.overflowed(4096, 3500, 500)
     assert counter.context_tokens == 4096
     assert counter.count(TEXT) >= 1.2 * before
 
@@ -193,7 +193,7 @@ def test_server_whose_count_proved_too_low_is_not_asked_again():
     server = Server()
     counter = counter_of("llama.cpp", server)
     before = counter.count(TEXT)
-    counter.overflowed(4096, 4000)
+    counter.overflowed(4096, 3500, 500)
     assert counter.count(TEXT) > before
     assert len(server.asked) == 1
 
@@ -204,7 +204,7 @@ def test_server_whose_count_proved_too_low_is_not_asked_again():
 def test_record_survives_json_and_brings_everything_back():
     counter = counter_of()
     counter.learn(1000, 1234)
-    counter.overflowed(3000, 4000)
+    counter.overflowed(3000, 3500, 500)
     record = json.loads(json.dumps(counter.record()))
     again = counter_of(known=record)
     assert (again.ratio, again.context_tokens) == (counter.ratio, 3000)
@@ -215,7 +215,7 @@ def test_record_survives_json_and_brings_everything_back():
 def test_changed_context_drops_the_learned_limit_but_not_the_ratio(listed):
     counter = counter_of()
     counter.learn(1000, 1234)
-    counter.overflowed(3000, 4000)
+    counter.overflowed(3000, 3500, 500)
     again = counter_of(known=counter.record(), listed=listed)
     assert again.context_tokens == listed
     assert again.ratio == pytest.approx(counter.ratio)
@@ -299,7 +299,7 @@ def test_refused_prompts_become_smaller_until_one_fits(
         real = ratio * sum(count_tokens(message.content) for message in prompt.messages)
         if real + prompt.answer_tokens <= context:
             return
-        counter.overflowed(context if is_told else None, prompt.tokens + prompt.answer_tokens)
+        counter.overflowed(context if is_told else None, prompt.tokens, prompt.answer_tokens)
     pytest.fail("no prompt was small enough after 15 tries")
 
 
@@ -312,7 +312,7 @@ def test_prompt_far_below_the_limit_that_is_refused_becomes_smaller_soon(kind):
     assert len(before.context) == 8
     for _ in range(3):
         prompt = pack(counter, texts)
-        counter.overflowed(4096, prompt.tokens + prompt.answer_tokens)
+        counter.overflowed(4096, prompt.tokens, prompt.answer_tokens)
     assert 0 < len(pack(counter, texts).context) < 8
 
 

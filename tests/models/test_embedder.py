@@ -15,9 +15,9 @@ from rag.models.base.errors import (
     ModelUnavailable,
 )
 from rag.models.discover import ModelInfo
-from rag.models.embedder import connect_embedder
+from rag.models.embedding.embedder import connect_embedder
+from rag.models.embedding.pace import Pace
 from rag.models.endpoint import Endpoint, Timeouts
-from rag.models.measure.pace import Pace
 
 PROBE = "A sentence to probe with."
 

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from rag.models.measure.pace import Pace, PaceRecord, pace_for
+from rag.models.embedding.pace import Pace, PaceRecord, pace_for
 
 
 class Clock:

@@ -9,10 +9,8 @@ from fault_server import FaultServer, as_json, embedding_rows, fail
 
 from rag.models.base.errors import EndpointError, ModelUnavailable
 from rag.models.discover import ModelInfo
-from rag.models.endpoint import Endpoint, Timeouts
-from rag.models.memory import FILE_NAME, Memory
-from rag.models.measure.pace import PaceRecord
-from rag.models.profile import (
+from rag.models.embedding.pace import PaceRecord
+from rag.models.embedding.profile import (
     EmbeddingProfile,
     Wishes,
     measured_embedder,
@@ -21,6 +19,8 @@ from rag.models.profile import (
     ready_embedder,
     remember_pace,
 )
+from rag.models.endpoint import Endpoint, Timeouts
+from rag.models.memory import FILE_NAME, Memory
 
 PROBE = "A sentence to probe with."
 MODEL = ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", True, 2048, 2048)

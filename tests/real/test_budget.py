@@ -129,7 +129,7 @@ def test_context_that_is_smaller_than_was_said_is_learned_and_packed_again(endpo
             used = ask(endpoint, prompt)
         except ContextOverflow as error:
             limits.append(error.limit_tokens)
-            counter.overflowed(error.limit_tokens, prompt.tokens + prompt.answer_tokens)
+            counter.overflowed(error.limit_tokens, prompt.tokens, prompt.answer_tokens)
     assert set(limits) == {4096}
     assert len(limits) <= 4
     assert counter.context_tokens == 4096

@@ -7,9 +7,9 @@ import pytest
 
 from ingest.base.errors import TextsRejected
 from rag.models.discover import list_models
+from rag.models.embedding.profile import measured_embedder, probe_speed, ready_embedder
 from rag.models.endpoint import Endpoint
 from rag.models.memory import FILE_NAME, Memory
-from rag.models.profile import measured_embedder, probe_speed, ready_embedder
 
 EMBEDDING_MODEL = "all-MiniLM-L6-v2"
 PROBE = "A sentence to probe with."

@@ -22,7 +22,7 @@ _LOWEST_RATIO, _HIGHEST_RATIO = 0.5, 4.0
 # Where texts are joined, what was one token may become several.
 _JOINT_TOKENS = 4
 _KEPT_OF_SENT = 0.75
-_RAISED = 1.25
+_RAISED, _OVER = 1.25, 1.05
 
 
 class Server(Protocol):
@@ -91,16 +91,18 @@ class TokenCounter:
         if _LOWEST_RATIO <= prompt_tokens / counted <= _HIGHEST_RATIO:
             self._ratios.append(prompt_tokens / counted)
 
-    def overflowed(self, limit: int | None, sent: int) -> None:
-        """Learn from a server that refused `sent` tokens, by our count and with the answer's.
+    def overflowed(self, limit: int | None, prompt_tokens: int, answer_tokens: int) -> None:
+        """Learn from a server that refused a prompt of so many tokens, by our count.
 
-        `limit` is the context it named.  One that `sent` should have fitted in shows that we
-        counted too few; any other is the context from now on, or 3/4 of `sent` if it named none.
-        After at most a few times what is packed is smaller.
+        `limit` is the context it named.  One that prompt and answer should have fitted in shows
+        that we counted too few; any other is the context from now on, or 3/4 of what was sent
+        if it named none.  What is packed after this is smaller than before.
         """
+        sent = prompt_tokens + answer_tokens
         if limit and limit >= sent:
-            # Truly it was more than the limit, so at least limit / sent times what we counted.
-            raised = _RAISED * limit / sent * max(self.ratio, MARGIN)
+            # Truly it was more than there was room for, so our count was too low by this much.
+            room = limit - answer_tokens
+            raised = max(_RAISED, _OVER * room / prompt_tokens) * max(self.ratio, MARGIN)
             self._is_asked = False
             self._ratios.append(raised / _HEADROOM)
         else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 
 import numpy
 import orjson
+import pybase64
 from numpy.typing import NDArray
 
 from rag.models.base.errors import BadResponse
@@ -77,7 +77,7 @@ def read_embeddings(
 
 def _read_vector(value: object) -> Vectors:
     if isinstance(value, str):
-        return numpy.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        return numpy.frombuffer(pybase64.b64decode(value, validate=True), dtype="<f4")
     return numpy.asarray(value, dtype=numpy.float32)
 
 

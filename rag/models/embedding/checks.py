@@ -25,6 +25,7 @@ MIN_LIMIT = 32
 CUT_DISTANCE = 0.0141  # a cosine of 0.9999
 CUT_SHARE = 0.1
 SAME_COSINE = 0.999
+ONE_VECTOR_COSINE = 0.9999
 UNIT_TOLERANCE = 0.01
 
 _MARKS = ("cold water and old stone bridges", "seven red engines burning at night")
@@ -94,8 +95,17 @@ def _is_cut(rows: Vectors) -> bool:
 
 
 def compare_batches(ask: Ask) -> BatchCheck:
-    """Embed four texts alone, two of them together, and again among eight."""
+    """Embed four texts alone, two of them together, and again among eight.
+
+    Raises BadResponse for a model that gives different texts the same vector.
+    """
     alone = {place: ask([_MIXED[place]]) for place in _SINGLES}
+    first, *others = (answer.vectors[0] for answer in alone.values())
+    if all(float(first @ row) > ONE_VECTOR_COSINE for row in others):
+        raise BadResponse(
+            f"{alone[0].model or 'the model'} gives different texts the same vector",
+            "load an embedding model; rag models shows which is used, and why",
+        )
     lengths = numpy.concatenate([answer.lengths for answer in alone.values()])
     groups: tuple[Sequence[int], ...] = (_SINGLES[:2], range(len(_MIXED)))
     return BatchCheck(

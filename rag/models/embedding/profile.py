@@ -12,19 +12,19 @@ from typing import get_type_hints
 import numpy
 
 from rag.models.discover import ModelInfo
-from rag.models.embedder import EndpointEmbedder, connect_embedder
-from rag.models.endpoint import Endpoint
-from rag.models.families import canonical_name
-from rag.models.measure.checks import (
+from rag.models.embedding.checks import (
     MIN_LIMIT,
     compare_batches,
     find_true_limit,
     try_prefixes,
     words,
 )
-from rag.models.measure.pace import Pace, PaceRecord, pace_for
+from rag.models.embedding.embedder import EndpointEmbedder, connect_embedder
+from rag.models.embedding.pace import Pace, PaceRecord, pace_for
+from rag.models.endpoint import Endpoint
+from rag.models.families import canonical_name
 from rag.models.memory import Memory
-from rag.models.wire.decode import EmbeddingAnswer, Vectors
+from rag.models.wire.decode import Vectors
 from rag.models.wire.hints import commands_of
 
 
@@ -123,7 +123,8 @@ class ReadyEmbedder:
     """An embedder that answered once: `probe` is its vector of the probe text.
 
     `profile` is None when nothing is known yet.  `limit` is the most tokens that model and
-    server are said to take, `bound` what was found for the chunks of this run, 0 before that.
+    server are said to take, `bound` what was found for the chunks of this run, 0 before that;
+    `answered_by` is who the server says has answered, "" if it does not.
     """
 
     embedder: EndpointEmbedder
@@ -134,6 +135,7 @@ class ReadyEmbedder:
     limit: int
     profile: EmbeddingProfile | None = None
     bound: int = 0
+    answered_by: str = ""
 
     @property
     def key(self) -> str:
@@ -162,13 +164,16 @@ def ready_embedder(
     if profile and profile.context_tokens != model.context_tokens:
         profile = None
     pace = _pace(server, model, wishes, profile.pace if profile else None)
-    embedder, probe = connect_embedder(endpoint, model, pace, probe_text, exact_count, *prefixes)
+    embedder, answer = connect_embedder(endpoint, model, pace, probe_text, exact_count, *prefixes)
     if profile and profile.dimension != embedder.dimension:
         memory.forget(key)
         profile = None
     if profile and not profile.batch_equals_single:
         pace.at_most(1)
-    return ReadyEmbedder(embedder, probe, server, model, wishes, embedder.token_limit, profile)
+    return ReadyEmbedder(
+        embedder, answer.vectors[0], server, model, wishes, embedder.token_limit, profile,
+        answered_by=answer.model,
+    )  # fmt: skip
 
 
 def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) -> ReadyEmbedder:
@@ -183,6 +188,8 @@ def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) 
         profile = measure_profile(embedder, ready.model, ready.server, tried)
         profile = profile.with_pace(_reached(ready, PaceRecord()))
         memory.keep(ready.key, asdict(profile))
+    if ready.answered_by:
+        profile = replace(profile, answered_by=ready.answered_by)
     embedder.token_limit = min(tried, profile.token_limit)
     if not profile.batch_equals_single:
         embedder.pace.at_most(1)
@@ -212,18 +219,17 @@ def measure_profile(
     """Return what a model does with texts of so many tokens and with several at once."""
     family = embedder.family
 
-    def ask(texts: Sequence[str]) -> EmbeddingAnswer:
-        return embedder.endpoint.embed_measured(embedder.model, texts)
-
     def embed(texts: Sequence[str]) -> Vectors:
         groups = [texts] if batches.batch_equals_single else [[text] for text in texts]
-        return numpy.concatenate([ask(group).vectors for group in groups])
+        return numpy.concatenate([embedder.ask(group).vectors for group in groups])
 
-    batches = compare_batches(ask)
+    batches = compare_batches(embedder.ask)
     limit = find_true_limit(embed, model.id, tokens, family.document_prefix)
     prefixes = (family.query_prefix, family.document_prefix)
     helpful = (
-        try_prefixes(ask, *prefixes) if any(prefixes) and batches.batch_equals_single else None
+        try_prefixes(embedder.ask, *prefixes)
+        if any(prefixes) and batches.batch_equals_single
+        else None
     )
     return EmbeddingProfile(
         server=server,

@@ -1,1 +1,0 @@
-"""What is found out of a model by asking it: limits, batches, prefixes."""
