@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from rag.models.embedding.profile import ReadyEmbedder
     from rag.models.endpoint import Endpoint
 
-# What a chat model has when its server does not say: the smallest default in use.
-FALLBACK_CONTEXT_TOKENS = 4096
 # A list of models this young still tells what is loaded.
 _FRESH_SECONDS = 10.0
+_TIMED_TEXTS = 16
 
 
 class Connections:
@@ -117,20 +116,31 @@ class Connections:
         """Embed questions that will be asked, so that then the chat model is needed only."""
         self._prepared = {question: self.embed_question(question) for question in questions}
 
-    def remember_pace(self, *, probed_tokens: int | None = None) -> None:
-        """Keep for the next run how fast the embedding server could be asked.
+    def remember_pace(self) -> None:
+        """Keep for the next run how fast the embedding server could be asked."""
+        from rag.models.embedding.profile import remember_pace
 
-        With `probed_tokens` it is found out first, with made-up texts of that length.
-        """
+        self.ready = remember_pace(self.ready, self._memory)
+
+    def probe_embedding(self, tokens: int) -> None:
+        """Measure the embedding model anew, with texts of so many tokens, and keep it."""
+        if self.settings.embeddings_at == EMBEDDED:
+            return
         from rag.models.embedding.profile import probe_speed, remember_pace
 
-        pace = probe_speed(self.ready, probed_tokens) if probed_tokens else None
-        remember_pace(self.ready, self._memory, pace)
-
-    def forget_embedding_profile(self) -> None:
-        """Forget what was measured of the embedding model, so that it is measured anew."""
         self._memory.forget(self.ready.key)
         del self.ready
+        self.embedder_for_chunks(tokens)
+        self.ready = remember_pace(self.ready, self._memory, probe_speed(self.ready, tokens))
+
+    def time_embedding(self, tokens: int) -> float:
+        """Return how many texts of so many tokens are embedded in a second, by a short try."""
+        from rag.models.embedding.checks import words
+
+        texts = [words(tokens, f"number {number}") for number in range(_TIMED_TEXTS)]
+        started = time.perf_counter()
+        self.embedder.embed(texts)
+        return len(texts) / (time.perf_counter() - started)
 
     def manifest(self, recipe: str) -> Manifest:
         """Return what an index made now would say of itself."""
@@ -175,9 +185,9 @@ class Connections:
 
         settings, url = self.settings, self.settings.chat_at
         model = self._make_sure_of(url, self.chat_choice.model, settings.context_tokens)
-        context = self.context_tokens(model)
+        context = settings.context_tokens or model.context_tokens
         known = self._chat
-        if known is None or (known.id, known.counter.listed_tokens) != (model.id, context):
+        if known is None or (known.id, known.listed_tokens) != (model.id, context):
             self._chat = ChatModel(
                 self.endpoint(url),
                 model.id,
@@ -188,10 +198,6 @@ class Connections:
             )
         assert self._chat is not None
         return self._chat
-
-    def context_tokens(self, model: ModelInfo) -> int:
-        """Return a chat model's context: the setting, else what is loaded, else 4096."""
-        return self.settings.context_tokens or model.context_tokens or FALLBACK_CONTEXT_TOKENS
 
     # ---- making sure of models
 

@@ -157,6 +157,11 @@ class Pipeline:
         """Raise IndexMismatch when the index was made with another embedding model."""
         self.index.check(self.models.manifest(self._options.recipe))
 
+    @property
+    def chunk_limit(self) -> int:
+        """Return the most tokens of a chunk under these settings."""
+        return self._options.limit
+
     def status(self) -> IndexStatus:
         """Return what is in the index; raises IndexMissing."""
         return self.index.status()

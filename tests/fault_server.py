@@ -197,6 +197,8 @@ class FaultServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are two packets: the second would wait 40 ms for the first to be confirmed.
+    disable_nagle_algorithm = True
     owner: FaultServer
 
     def do_GET(self) -> None:

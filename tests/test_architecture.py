@@ -37,6 +37,8 @@ HOMES = {
         "rag.models.endpoint", "rag.models.wire.client", "rag.models.wire.translate",
         "rag.models.embedded.wire", "rag.models.embedded.weights",
     },
+    # What httpx2 stands on: its connections are given a limit for the head of an answer.
+    "httpcore2": {"rag.models.wire.client"},
     # Requests are read where they are answered, answers where they are checked.
     "pybase64": {"rag.models.wire.decode"},
     "orjson": {"rag.models.endpoint", "rag.models.wire.decode", "rag.models.embedded.wire"},

@@ -106,7 +106,7 @@ class Terminal:
 
     def on_wait(self, what: str, seconds: float) -> None:
         """Say what a server is waited for, and for how long already."""
-        text = f"waiting for {seconds:.0f} s: {clean(what)}"
+        text = clean(what) if seconds < 1 else f"waiting for {seconds:.0f} s: {clean(what)}"
         if self._status is not None:
             self._status.update(Text(text))
         else:

@@ -64,7 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     _ingest_options(command("ingest", "index a folder of documents", json="the report"))
     _ask_options(command("ask", "ask a question, get a cited answer", json="the whole answer"))
     command("status", "show what is in the index", json="it")
-    command("doctor", "check server, models and index; name each fix", json="the findings")
+    doctor = command("doctor", "check server, models and index; name each fix", json="the findings")
+    doctor.add_argument(
+        "--probe", action="store_true", help="load the models and measure them anew"
+    )
     command("verify", "compare catalogue, Chroma and vectors; 1 when something differs")
     command("repair", "build the Chroma index anew from the catalogue; nothing is embedded again")
     remove = command("remove", "forget a folder that was ingested")

@@ -143,7 +143,7 @@ def run_doctor(options: argparse.Namespace, terminal: Terminal) -> int:
 
     settings = load_settings(options)
     findings: list[Finding] = []
-    for finding in examine(settings):
+    for finding in examine(settings, probe=options.probe, on_wait=terminal.on_wait):
         findings.append(finding)
         if not options.json:
             _show(terminal, finding)
@@ -154,6 +154,6 @@ def run_doctor(options: argparse.Namespace, terminal: Terminal) -> int:
 
 def _show(terminal: Terminal, finding: Finding) -> None:
     terminal.say(f"{finding.level:<5}", _STYLES[finding.level], end="")
-    terminal.say(f"{finding.subject}: {finding.message}")
+    terminal.say(f"{finding.subject + ':':<17}{finding.message}")
     if finding.fix and finding.level != "ok":
-        terminal.say(f"     fix: {finding.fix}", "dim")
+        terminal.say(f"     {'fix:':<17}{finding.fix}", "dim")

@@ -18,19 +18,22 @@ if TYPE_CHECKING:
     from rag.models.endpoint import Endpoint
     from rag.models.memory import Memory
 
+# What a chat model has when its server does not say: the smallest default in use.
+FALLBACK_CONTEXT_TOKENS = 4096
+
 
 class ChatModel:
     """A model that writes answers.
 
-    `listed_tokens` is the context its server lists, or what is assumed; `counter` knows what
-    of it can be used.  What is learned is kept in `memory` for the next process.
+    `listed_tokens` is the context its server lists, None for what is assumed; `counter` knows
+    what of it can be used.  What is learned is kept in `memory` for the next process.
     """
 
     def __init__(
         self,
         endpoint: Endpoint,
         model: str,
-        listed_tokens: int,
+        listed_tokens: int | None,
         memory: Memory,
         surface: SurfaceName,
         temperature: float,
@@ -42,8 +45,14 @@ class ChatModel:
         self._key = f"chat {model} at {endpoint.url}"
         self._surface: SurfaceName = "chat" if self.is_extractive else surface
         self._temperature = temperature
-        known = memory.recall(self._key)
-        self.counter = TokenCounter(endpoint, endpoint.server, model, listed_tokens, known)
+        self.listed_tokens = listed_tokens
+        self.counter = TokenCounter(
+            endpoint,
+            endpoint.server,
+            model,
+            listed_tokens or FALLBACK_CONTEXT_TOKENS,
+            memory.recall(self._key),
+        )
 
     def stream(
         self, messages: Sequence[Message], answer_tokens: int, *, think: bool = True

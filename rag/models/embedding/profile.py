@@ -196,15 +196,18 @@ def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) 
     return replace(ready, profile=profile, bound=embedder.token_limit)
 
 
-def remember_pace(ready: ReadyEmbedder, memory: Memory, pace: PaceRecord | None = None) -> None:
+def remember_pace(
+    ready: ReadyEmbedder, memory: Memory, pace: PaceRecord | None = None
+) -> ReadyEmbedder:
     """Keep the pace reached for the next run; forget a profile that proved wrong."""
     if ready.profile is None:
-        return
+        return ready
     if ready.embedder.token_limit < ready.bound:
         memory.forget(ready.key)
-    else:
-        reached = pace or _reached(ready, ready.profile.pace)
-        memory.keep(ready.key, asdict(ready.profile.with_pace(reached)))
+        return ready
+    profile = ready.profile.with_pace(pace or _reached(ready, ready.profile.pace))
+    memory.keep(ready.key, asdict(profile))
+    return replace(ready, profile=profile)
 
 
 def _reached(ready: ReadyEmbedder, before: PaceRecord) -> PaceRecord:
