@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy
 
@@ -19,8 +19,29 @@ from rag.models.base.errors import (
 from rag.models.wire.patience import AnswerTimeout
 
 if TYPE_CHECKING:
-    from rag.models.embedding.embedder import EndpointEmbedder
+    from rag.models.embedding.pace import Pace
     from rag.models.wire.decode import Vectors
+
+
+class Sender(Protocol):
+    """What is needed of an embedder to send texts in parts."""
+
+    dimension: int
+    token_limit: int
+    pace: Pace
+
+    def embed_once(self, texts: Sequence[str]) -> Vectors:
+        """Return the rows of document texts from one request; raises EndpointError."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the tokens of each text."""
+        ...
+
+    def learn_limit(self, error: ContextOverflow, longest: int) -> None:
+        """Lower `token_limit` after texts with so many tokens were too long."""
+        ...
+
 
 # Faults that another text may not have; the others concern the server as a whole.
 _MAY_BE_THE_TEXT = (BadResponse, ContextOverflow, RequestRefused)
@@ -42,7 +63,7 @@ def concerns_texts(error: EndpointError) -> bool:
 class Salvage:
     """Embeds the texts of a request that failed as a whole, in parts."""
 
-    def __init__(self, embedder: EndpointEmbedder, texts: Sequence[str]) -> None:
+    def __init__(self, embedder: Sender, texts: Sequence[str]) -> None:
         self.embedder = embedder
         self.texts = texts
         self.rows: dict[int, Vectors] = {}
@@ -115,7 +136,7 @@ class Salvage:
             self.rows |= dict(zip(places, rows, strict=True))
 
     def _without_too_long(self, places: Sequence[int], error: ContextOverflow) -> list[int]:
-        counts = self.embedder.count([self.texts[place] for place in places])
+        counts = self.embedder.count_tokens([self.texts[place] for place in places])
         self.embedder.learn_limit(error, max(counts))
         limit = self.embedder.token_limit
         long = [place for place, n in zip(places, counts, strict=True) if n > limit]
