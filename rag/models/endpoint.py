@@ -13,8 +13,7 @@ import openai
 import orjson
 
 from rag.models.base.errors import EndpointError, ModelUnavailable
-from rag.models.base.messages import Delta, Message
-from rag.models.chat.structured import Reply
+from rag.models.base.messages import Delta, Message, Reply
 from rag.models.wire.client import open_client
 from rag.models.wire.decode import EmbeddingAnswer, Vectors, read_embeddings, read_json
 from rag.models.wire.events import Exchange, Limits
@@ -168,7 +167,7 @@ class Endpoint:
         think: bool = False,
         surface: SurfaceName = "chat",
     ) -> Reply:
-        """Return the whole answer; without its first argument, a `structured.Send`.
+        """Return the whole answer; without its first argument, a `chat.structured.Send`.
 
         Thinking inside the text is left there.  Raises what `stream` does.
         """

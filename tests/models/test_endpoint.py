@@ -4,12 +4,13 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import chain
 
 import httpx2
 import numpy
 import openai
 import pytest
-from fault_server import FaultServer, Reply, as_json, chunk, embedding_rows, sse
+from fault_server import FaultServer, Reply, as_json, chunk, embedding_rows, endless, sse
 
 from ingest.base.errors import PipelineError
 from rag.models.base.errors import (
@@ -466,6 +467,7 @@ def test_retry_after_a_date_is_read():
     assert 25 < read_seconds(soon) <= 30
     assert read_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
     assert [read_seconds(text) for text in ("2", None, "soon")] == [2.0, None, None]
+    assert [read_seconds(text) for text in ("inf", "1e400", "nan")] == [None, None, None]
 
 
 def test_short_wish_is_no_storm(server):
@@ -547,3 +549,56 @@ def test_listing_refused_in_plain_text_is_told(server, endpoint):
     with pytest.raises(AuthenticationFailed, match="Unauthorized"):
         endpoint.get("/v1/models")
     assert endpoint.get("/api/v1/models") is None
+
+
+SLOW_HEADS = {
+    "a field that never ends": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "interim answers for ever": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize(("start", "piece"), SLOW_HEADS.values(), ids=SLOW_HEADS.keys())
+def test_head_that_trickles_ends_in_time(server, start, piece, ask):
+    def behave(_request):
+        return Reply(chain([start], endless(piece, 1.5)), raw=True, pace=0.02)
+
+    for path in ("/v1/models", "/v1/embeddings", "/v1/chat/completions"):
+        server.on(path, behave)
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.2, retry=0.01))
+    started = time.monotonic()
+    with pytest.raises(EndpointUnreachable, match="in time"):
+        ask(endpoint)
+    assert time.monotonic() - started < 1
+    endpoint.close()
+
+
+def test_limit_of_the_head_begins_anew_with_each_request(server):
+    server.on("/v1/embeddings", as_json({"data": embedding_rows([[1.0]])}))
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.2, retry=0.01))
+    endpoint.embed("m", ["a"])
+    time.sleep(0.3)
+    endpoint.embed("m", ["a"])
+    endpoint.close()
+    assert len(server.requests) == 2
+
+
+def test_head_too_large_is_no_reason_to_ask_again(server, endpoint):
+    flood = Reply(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, raw=True)
+    server.on("/v1/embeddings", flood)
+    with pytest.raises(BadResponse, match="head"):
+        endpoint.embed("m", ["a"])
+    assert len(server.requests) == 1
+
+
+def test_broken_connection_names_the_log(server, endpoint):
+    server.on("/v1/embeddings", Reply(fault="reset"))
+    with pytest.raises(EndpointUnreachable, match="broke") as caught:
+        endpoint.embed("m", ["a"])
+    assert "server still runs" in caught.value.hint
+
+
+def test_vectors_of_two_lengths_are_told_with_both(server, endpoint):
+    server.on("/v1/embeddings", as_json({"data": embedding_rows([[1.0] * 3, [1.0] * 2])}))
+    with pytest.raises(BadResponse, match="2 and 3 numbers"):
+        endpoint.embed("m", ["a", "b"])

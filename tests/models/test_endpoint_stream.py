@@ -1,8 +1,9 @@
 import time
 from functools import partial
+from itertools import chain
 
 import pytest
-from fault_server import FaultServer, Reply, as_json, chunk, sse
+from fault_server import FaultServer, Reply, as_json, as_stream, chunk, sse
 
 from rag.models.base.errors import (
     BadResponse,
@@ -16,6 +17,7 @@ from rag.models.base.errors import (
 from rag.models.base.messages import Message, Usage
 from rag.models.chat.structured import ask_for_json
 from rag.models.endpoint import Endpoint, Timeouts
+from rag.models.wire.surfaces import shows_life
 
 QUESTION = [Message("user", "What is it?")]
 
@@ -540,3 +542,72 @@ def test_whole_response_of_a_server_that_does_not_stream(server, endpoint):
     )
     reply = endpoint.complete("m", QUESTION, 50, surface="responses")
     assert (reply.text, reply.finish_reason) == ("yes", "stop")
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_byte_order_mark_is_passed_over(server, endpoint, cut):
+    raw = b"\xef\xbb\xbf" + b"".join(sse(chunk("one"), chunk(" two", "stop")).body)
+    server.on("/v1/chat/completions", as_stream([raw[:cut], raw[cut:]]))
+    assert text_of(ask(endpoint)) == "one two"
+
+
+@pytest.mark.parametrize("body", ["hi", ["hi"], 3])
+def test_whole_answer_that_is_none_names_the_address(server, endpoint, body):
+    server.on("/v1/chat/completions", as_json(body))
+    with pytest.raises(BadResponse) as caught:
+        ask(endpoint)
+    assert "/v1" in caught.value.hint
+
+
+def test_whole_answer_of_a_text_is_read_for_its_meaning(server, endpoint):
+    server.on("/v1/chat/completions", as_json("No models loaded"))
+    with pytest.raises(ModelUnavailable, match="No models loaded"):
+        ask(endpoint)
+
+
+def test_whole_answer_that_trickles_ends_in_time(server):
+    path = "/v1/chat/completions"
+    server.on(path, lambda _: Reply((b" " for _ in range(100)), pace=0.02))
+    endpoint = Endpoint(server.url, "k", Timeouts(response=0.2, idle=0.1, retry=0.01))
+    with pytest.raises(EndpointUnreachable, match="did not finish its answer"):
+        ask(endpoint)
+    endpoint.close()
+
+
+LIFELESS = {
+    "a role": chunk("", role="assistant"),
+    "nothing": chunk(None),
+    "no choices": {"choices": []},
+    "a state": {"type": "response.in_progress", "response": {}},
+    "an empty delta": {"type": "response.output_text.delta", "delta": ""},
+}
+ALIVE = {
+    "a thought by another name": chunk(thinking="hm"),
+    "usage": {"choices": [], "usage": {"completion_tokens": 1}},
+    "a new part": {"type": "response.reasoning_part.added", "part": {}},
+    "progress": {"type": "prompt_processing.progress", "progress": 0.5},
+}
+
+
+@pytest.mark.parametrize("event", LIFELESS.values(), ids=LIFELESS.keys())
+def test_event_without_life_does_not_end_a_silence(event):
+    assert not shows_life(event)
+
+
+@pytest.mark.parametrize("event", ALIVE.values(), ids=ALIVE.keys())
+def test_event_of_something_else_than_text_ends_a_silence(event):
+    assert shows_life(event)
+
+
+def test_empty_deltas_after_a_word_do_not_last_for_ever(server):
+    pieces = chain(sse(chunk("one"), done=False).body, endless_pieces(chunk("")))
+    server.on("/v1/chat/completions", as_stream(pieces, pace=0.02))
+    endpoint = Endpoint(server.url, "k", Timeouts(response=2, idle=0.2, retry=0.01))
+    with pytest.raises(EndpointUnreachable, match="nothing for 0.2 seconds"):
+        ask(endpoint)
+    endpoint.close()
+
+
+def endless_pieces(event):
+    piece = sse(event, done=False).body[0]
+    return (piece for _ in range(100))

@@ -19,7 +19,7 @@ from rag.models.base.errors import (
     RequestRefused,
 )
 from rag.models.base.messages import Message
-from rag.models.chat.structured import Reply as Answer
+from rag.models.base.messages import Reply as Answer
 from rag.models.chat.structured import ask_for_json
 from rag.models.endpoint import Endpoint, Timeouts
 

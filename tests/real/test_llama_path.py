@@ -76,8 +76,12 @@ def test_ask_and_doctor_on_the_command_line(run, two_servers, handbook_index):
     code, out, err = run("doctor", "--index", handbook_index)
     assert code == 0, out
     assert not re.search(r"^(warn|fail)", out, re.MULTILINE), out
-    assert f"embedding model: {EMBEDDING_MODEL}" in out
-    assert f"chat model: {CHAT_MODEL}" in out
+    assert re.search(f"embedding model: +{EMBEDDING_MODEL}", out)
+    assert re.search(f"chat model: +{CHAT_MODEL}", out)
+    assert "reads texts of 250 tokens whole" in out
+    assert re.search(r"embedding speed: +[\d,.]+ texts of 250 tokens per second", out)
+    assert re.search(r"chat speed: +first word after [\d.]+ s, then [\d,.]+ tokens", out)
+    assert "counted by the server" in out
     assert "4096 tokens" in out
     assert "documents stay on this machine" in out
 

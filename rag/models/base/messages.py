@@ -47,3 +47,12 @@ class Delta:
     model: str = ""
     usage: Usage | None = None
     native: NativeReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; `reasoning` is what the server itself kept apart, never read as JSON."""
+
+    text: str
+    finish_reason: str | None = None
+    reasoning: str = ""

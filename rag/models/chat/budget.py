@@ -22,7 +22,7 @@ _LOWEST_RATIO, _HIGHEST_RATIO = 0.5, 4.0
 # Where texts are joined, what was one token may become several.
 _JOINT_TOKENS = 4
 _KEPT_OF_SENT = 0.75
-_RAISED, _OVER = 1.25, 1.05
+_RAISED = 1.25
 
 
 class Server(Protocol):
@@ -102,7 +102,7 @@ class TokenCounter:
         if limit and limit >= sent:
             # Truly it was more than there was room for, so our count was too low by this much.
             room = limit - answer_tokens
-            raised = max(_RAISED, _OVER * room / prompt_tokens) * max(self.ratio, MARGIN)
+            raised = _RAISED * max(1.0, room / prompt_tokens) * max(self.ratio, MARGIN)
             self._is_asked = False
             self._ratios.append(raised / _HEADROOM)
         else:

@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn, Protocol
 
 from rag.models.base.errors import BadResponse, EndpointError, RequestRefused
-from rag.models.base.messages import Message
+from rag.models.base.messages import Message, Reply
 from rag.models.chat.thinking import split_thinking
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer; `reasoning` is what the server itself kept apart, never read as JSON."""
-
-    text: str
-    finish_reason: str | None = None
-    reasoning: str = ""
 
 
 class Send(Protocol):

@@ -117,7 +117,7 @@ class EndpointEmbedder:
         if dimension != self.dimension:
             raise BadResponse(
                 f"{self.endpoint.host} sent vectors of {dimension} numbers for {self.model}, "
-                f"whose first had {self.dimension}",
+                f"whose first had {self.dimension} numbers",
                 "load one embedding model only; rag models shows which is used",
             )
         return answer

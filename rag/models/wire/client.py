@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+import httpcore2
 import httpx2
 
 from rag.models.base.errors import BadResponse
@@ -23,6 +27,8 @@ _SENT_HEADERS = frozenset(
 
 
 EVENTS = "text/event-stream"
+# Four times what httpcore2 asks for: vectors as text are a megabyte for each batch.
+_READ_BYTES = 256 * 2**10
 
 
 class EndlessAnswer(BadResponse):
@@ -79,7 +85,7 @@ class EventBytes(httpx2.SyncByteStream):
         self._event_size = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._stream:
+        for piece in _without_mark(self._stream):
             self._size += len(piece)
             self._event_size += len(piece)
             if self._event_size > MOST_EVENT_BYTES or self._size > MOST_BYTES:
@@ -89,6 +95,93 @@ class EventBytes(httpx2.SyncByteStream):
     def close(self) -> None:
         """Close the connection, or give it back."""
         self._stream.close()
+
+
+def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Leave out a byte order mark: with it, the first event would have no name of a field."""
+    start, rest = b"", iter(pieces)
+    for piece in rest:
+        start += piece
+        if len(start) >= len(BOM_UTF8) or not BOM_UTF8.startswith(start):
+            break
+    yield start.removeprefix(BOM_UTF8)
+    yield from rest
+
+
+class PunctualStream(httpcore2.NetworkStream):
+    """A connection whose reads after a request share one limit, until `end_head` is called.
+
+    The limit of each read alone would never end a head that comes as a byte now and then, nor
+    one interim answer after the other.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+        self._due: float | None = None
+
+    def end_head(self) -> None:
+        """Say that the head was read: who reads on keeps its own time."""
+        self._due = None
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send, and begin to wait for a head."""
+        try:
+            self._stream.write(buffer, timeout)
+        finally:
+            # A server may answer a request that it does not read to its end.
+            self._due = None if timeout is None else time.monotonic() + timeout
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what has arrived; raises ReadTimeout also when the head takes too long."""
+        if self._due is not None:
+            left = self._due - time.monotonic()
+            if left <= 0:
+                raise httpcore2.ReadTimeout("the head of the answer did not end")
+            timeout = left if timeout is None else min(left, timeout)
+        return self._stream.read(max(max_bytes, _READ_BYTES), timeout)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> PunctualStream:
+        """Return the same connection, encrypted."""
+        return PunctualStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what the connection knows of itself."""
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore2.SyncBackend):
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> PunctualStream:
+        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return PunctualStream(stream)
+
+
+class Network(httpx2.HTTPTransport):
+    """The network without proxies, over connections that keep time."""
+
+    def __init__(self, verify: bool, keepalive_expiry: float) -> None:
+        # The base class would open the same pool, and takes no backend.
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=httpx2.create_ssl_context(verify=verify, trust_env=False),
+            max_connections=None,
+            keepalive_expiry=keepalive_expiry,
+            network_backend=_Backend(),
+        )
 
 
 def open_client(
@@ -112,6 +205,9 @@ def open_client(
         request.headers["accept-encoding"] = "identity"
 
     def guard(answer: httpx2.Response) -> None:
+        network = answer.extensions.get("network_stream")
+        if isinstance(network, PunctualStream):
+            network.end_head()
         encoding = answer.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity"):
             raise BadResponse(
@@ -129,13 +225,11 @@ def open_client(
 
     return httpx2.Client(
         timeout=httpx2.Timeout(response, connect=connect),
-        # Shorter than the 5 s after which servers close: a request never meets a closing line.
-        limits=httpx2.Limits(keepalive_expiry=3.0),
         # Proxies of the environment break loopback and would see private documents.
         trust_env=False,
-        # Certificates take a tenth of a second to load and are of use to https only.
-        verify=verify,
         follow_redirects=False,
-        transport=transport,
+        # Certificates take a tenth of a second to load and are of use to https only.  Servers
+        # close after 5 s: a request never meets a closing line.
+        transport=transport or Network(verify=verify, keepalive_expiry=3.0),
         event_hooks={"request": [prepare], "response": [guard]},
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy
@@ -14,6 +16,7 @@ from rag.models.base.errors import BadResponse
 from rag.models.wire.faults import MISSING_V1, brief, classify, error_text
 
 Vectors = NDArray[numpy.float32]
+_MOST_SIZES_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,13 +81,21 @@ def read_embeddings(
 def _read_vector(value: object) -> Vectors:
     if isinstance(value, str):
         return numpy.frombuffer(pybase64.b64decode(value, validate=True), dtype="<f4")
+    if isinstance(value, list):
+        # Half the time of numpy, which takes what is no number, or too large for one, below.
+        with suppress(struct.error, OverflowError):
+            return numpy.frombuffer(struct.pack(f"<{len(value)}f", *value), dtype="<f4")
     return numpy.asarray(value, dtype=numpy.float32)
 
 
 def _unit_rows(rows: list[Vectors], host: str) -> tuple[Vectors, Vectors]:
-    if len({row.shape for row in rows}) > 1 or any(row.ndim != 1 or not row.size for row in rows):
+    if any(row.ndim != 1 or not row.size for row in rows):
+        raise BadResponse(f"{host} sent vectors without numbers", "load an embedding model")
+    if len(sizes := sorted({row.size for row in rows})) > 1:
         raise BadResponse(
-            f"{host} sent vectors of different lengths", "load one embedding model only"
+            f"{host} sent vectors of different lengths in one answer: "
+            f"{' and '.join(map(str, sizes[:_MOST_SIZES_NAMED]))} numbers",
+            "load one embedding model only",
         )
     matrix = numpy.ascontiguousarray(numpy.stack(rows), dtype=numpy.float32)
     with numpy.errstate(over="ignore"):

@@ -16,8 +16,8 @@ from rag.models.wire.client import EVENTS, EndlessAnswer, EventBytes
 from rag.models.wire.decode import read_json
 from rag.models.wire.faults import MISSING_V1
 from rag.models.wire.patience import AnswerTimeout
-from rag.models.wire.surfaces import Record, Surface, failure_in, mark_cut
-from rag.models.wire.translate import Peer, explain_event, translated
+from rag.models.wire.surfaces import Record, Surface, failure_in, mark_cut, shows_life
+from rag.models.wire.translate import Peer, explain_event, explain_text, translated
 from rag.models.wire.watchdog import Watchdog
 
 
@@ -94,13 +94,24 @@ class Exchange:
             stream=True,
             stream_cls=openai.Stream[object],
         )
+        with events:
+            if isinstance(events.response.stream, EventBytes):
+                yield from self._stream(events)
+            else:
+                yield self._read_whole(events)
+
+    def _read_whole(self, events: openai.Stream[object]) -> Record:
+        # No watchdog: what is read whole has limits of its own.
+        response = events.response
+        kind = response.headers.get("content-type", "")
+        whole = read_json(response.read(), kind, self.peer.host)
+        if isinstance(whole, str):
+            raise explain_text(whole, self.peer, self.model)
+        return self._refuse_failure(whole, 200)
+
+    def _stream(self, events: openai.Stream[object]) -> Iterator[Record]:
         watchdog = Watchdog(self.limits.first, self.limits.idle, lambda: _hang_up(events))
-        with events, watchdog:
-            kind = events.response.headers.get("content-type", "")
-            if not isinstance(events.response.stream, EventBytes):
-                whole = read_json(events.response.read(), kind, self.peer.host)
-                yield self._refuse_failure(whole, 200)
-                return
+        with watchdog:
             try:
                 yield from self._watched(events, watchdog)
             except openai.APIConnectionError:
@@ -110,14 +121,17 @@ class Exchange:
                 raise self._silence(watchdog)
 
     def _watched(self, events: openai.Stream[object], watchdog: Watchdog) -> Iterator[Record]:
+        """Yield the events that show life; those that do not are a silence with more bytes."""
         for number, event in enumerate(events):
-            watchdog.rest()
             if number >= self.limits.events:
                 raise EndlessAnswer(self.peer.host)
             if isinstance(events.response.stream, EventBytes):
                 events.response.stream.begin_event()
-            yield self._refuse_failure(event)
-            watchdog.wake()
+            record = self._refuse_failure(event)
+            if shows_life(record):
+                watchdog.rest()
+                yield record
+                watchdog.wake()
 
     def _refuse_failure(self, event: object, status: int | None = None) -> Record:
         """Return the event, or raise the failure that it reports."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from email.utils import parsedate_to_datetime
@@ -212,7 +213,8 @@ def _by_status(status: int | None, said: str, todo: Commands) -> EndpointError:
 def read_seconds(header: str | None) -> float | None:
     """Return the seconds from now that a Retry-After header asks for, None when unreadable."""
     try:
-        return max(0.0, float(header or ""))
+        seconds = float(header or "")
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

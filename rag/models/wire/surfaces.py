@@ -12,6 +12,7 @@ from rag.models.base.messages import Delta, Message, NativeReport, Usage
 
 Record: TypeAlias = Mapping[str, object]
 _PARTS_OF_TEXT = ("text", "output_text")
+_STATES = ("response.created", "response.queued", "response.in_progress")
 SurfaceName = Literal["chat", "completions", "responses", "native", "native-completions"]
 
 
@@ -118,9 +119,8 @@ def without_refused(body: Mapping[str, object], error: EndpointError) -> dict[st
 
 def _read_choice(event: Record) -> Delta:
     """Read a chunk of chat or text completions, of the OpenAI or the native surface."""
-    choices = event.get("choices")
-    choice = _record(choices[0]) if isinstance(choices, list) and choices else {}
-    delta = _record(choice.get("delta")) or _record(choice.get("message"))
+    choice = _first_choice(event)
+    delta = _delta_of(choice)
     return Delta(
         text=_text(delta.get("content")) or _text(choice.get("text")),
         reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
@@ -129,6 +129,15 @@ def _read_choice(event: Record) -> Delta:
         usage=_read_usage(event.get("usage"), "prompt_tokens", "completion_tokens"),
         native=_read_native(event),
     )
+
+
+def _first_choice(event: Record) -> Record:
+    choices = event.get("choices")
+    return _record(choices[0]) if isinstance(choices, list) and choices else {}
+
+
+def _delta_of(choice: Record) -> Record:
+    return _record(choice.get("delta")) or _record(choice.get("message"))
 
 
 def _read_response(event: Record) -> Delta:
@@ -157,6 +166,19 @@ def _read_end(response: Record, state: object) -> Delta:
         model=_text(response.get("model")),
         usage=_read_usage(response.get("usage"), "input_tokens", "output_tokens"),
     )
+
+
+def shows_life(event: Record) -> bool:
+    """Say whether an event has anything of an answer in it, be it of no use to us.
+
+    A chunk of nothing but a role does not, nor one that says only that work has begun.
+    """
+    if "choices" not in event:
+        return bool(event.get("delta", event)) and event.get("type") not in _STATES
+    choice = _first_choice(event)
+    said = [value for key, value in _delta_of(choice).items() if key != "role"]
+    ends = (choice.get("finish_reason"), event.get("usage"), event.get("stats"))
+    return any((*said, choice.get("text"), *ends))
 
 
 def mark_cut(delta: Delta, max_tokens: int) -> Delta:

@@ -28,6 +28,8 @@ _FOREIGN = (
     httpx2.CookieConflict, OSError,
     ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError,
 )  # fmt: skip
+# The words of h11.
+_HEAD_TOO_LONG = "Receive buffer too long"
 
 
 class Peer(Protocol):
@@ -93,12 +95,17 @@ def explain_event(
 
 def _no_json(error: json.JSONDecodeError, peer: Peer, model: str) -> EndpointError:
     """Return what the text means that stands where JSON should be: it may be an error."""
-    text = brief(str(error.doc))
-    if text and not text.startswith(("{", "[")):
-        meant = classify(text, 200, peer.host, peer.server, model)
+    return explain_text(error.doc, peer, model)
+
+
+def explain_text(text: str, peer: Peer, model: str) -> EndpointError:
+    """Return what a text means that stands where an answer should be."""
+    words = brief(text)
+    if words and not words.startswith(("{", "[")):
+        meant = classify(words, 200, peer.host, peer.server, model)
         if type(meant) is not RequestRefused:
             return meant
-    return BadResponse(f"{peer.host} sent an answer that cannot be read: {text}", MISSING_V1)
+    return BadResponse(f"{peer.host} sent an answer that cannot be read: {words}", MISSING_V1)
 
 
 def _timeout(error: Exception, peer: Peer) -> EndpointUnreachable:
@@ -112,7 +119,7 @@ def _timeout(error: Exception, peer: Peer) -> EndpointUnreachable:
     )
 
 
-def _broken(error: Exception, peer: Peer, model: str) -> EndpointUnreachable:
+def _broken(error: Exception, peer: Peer, model: str) -> EndpointError:
     cause = error.__cause__ if isinstance(error, openai.OpenAIError) else error
     if isinstance(cause, httpx2.ConnectError):
         text = brief(str(cause))
@@ -123,8 +130,12 @@ def _broken(error: Exception, peer: Peer, model: str) -> EndpointUnreachable:
             "write http:// in RAG_ENDPOINT if the server has no certificate",
         )
     text = brief(str(cause or error))
+    if text == _HEAD_TOO_LONG:
+        return BadResponse(f"{peer.host} sent more than can be the head of an answer", MISSING_V1)
     return EndpointUnreachable(
-        f"the connection to {peer.host} broke: {text}", "try again", retryable=True
+        f"the connection to {peer.host} broke: {text}",
+        "see whether the server still runs, and its log, then try again",
+        retryable=True,
     )
 
 
