@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from ingest.base.errors import PipelineError
 from rag import __version__
-from rag.connections import running_servers
 from rag.index.base.errors import IndexMissing
 from rag.models.choose import Choice
 from rag.models.families import canonical_name
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
+from rag.servers import running_servers
 from rag.settings import EMBEDDED, Settings, is_loopback, is_private, unknown_variables
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def examine(
             yield from _examine_server(pipeline, url)
             yield _examine_privacy(url)
         models = pipeline.models
-        yield _examine_choice("embedding model", lambda: models.embedding_choice)
-        if can_embed := _is_ready(lambda: models.embedding_choice, probe=probe):
+        yield _examine_choice("embedding model", lambda: models.servers.embedding_choice)
+        if can_embed := _is_ready(lambda: models.servers.embedding_choice, probe=probe):
             yield from _told("embedding", _examine_embedding(pipeline, probe=probe))
-        yield _examine_choice("chat model", lambda: models.chat_choice)
-        if _is_ready(lambda: models.chat_choice, probe=probe):
+        yield _examine_choice("chat model", lambda: models.servers.chat_choice)
+        if _is_ready(lambda: models.servers.chat_choice, probe=probe):
             yield from _told("chat", _examine_chat(pipeline))
         yield from _examine_index(pipeline, can_embed=can_embed)
     yield _examine_disk(settings.index_dir)
@@ -85,7 +85,7 @@ def _examine_settings() -> Iterator[Finding]:
 def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
     settings = pipeline.settings
     try:
-        offer = pipeline.models.offer(url)
+        offer = pipeline.models.servers.offer(url)
     except PipelineError as error:
         yield _failure("server", error)
     else:
@@ -205,10 +205,14 @@ def _examine_context(pipeline: Pipeline, chat: ChatModel) -> Finding:
             "warn", "context", f"the server does not say; {tokens} tokens are assumed",
             "set RAG_CONTEXT_TOKENS to what the model was loaded with",
         )  # fmt: skip
+    server = pipeline.models.servers.offer(pipeline.settings.chat_at).server
+    larger = commands_of(server, chat.id).context
+    wanted = pipeline.settings.context_tokens or 0
+    if tokens < wanted:
+        message = f"{tokens} tokens are loaded; RAG_CONTEXT_TOKENS asks for {wanted}"
+        return Finding("warn", "context", message, larger)
     if tokens < SMALL_CONTEXT_TOKENS:
-        server = pipeline.models.offer(pipeline.settings.chat_at).server
-        fix = commands_of(server, chat.id).context
-        return Finding("warn", "context", f"{tokens} tokens leave room for few passages", fix)
+        return Finding("warn", "context", f"{tokens} tokens leave room for few passages", larger)
     counted = {"server": "counted by the server", "usage": "counted as earlier answers showed",
                "margin": "counted with a safe margin"}[chat.counter.source]  # fmt: skip
     return Finding("ok", "context", f"{tokens} tokens for passages and answer, {counted}")

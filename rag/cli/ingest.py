@@ -40,7 +40,7 @@ def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) ->
     with Pipeline(settings, terminal.on_wait) as pipeline:
         check_folder(Path(folder))
         with terminal.waiting("connecting to the model ..."):
-            choice = pipeline.models.embedding_choice
+            choice = pipeline.models.servers.embedding_choice
         warn_of_remote(choice, terminal)
         terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
         with terminal.ingest_bar() as on_progress:

@@ -38,10 +38,10 @@ def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -
     with Pipeline(settings) as pipeline:
         models = pipeline.models
         places = {"embedding": settings.embeddings_at, "chat": settings.chat_at}
-        offers = {url: models.offer(url) for url in dict.fromkeys(places.values())}
+        offers = {url: models.servers.offer(url) for url in dict.fromkeys(places.values())}
         choices = {
-            "embedding": _try(lambda: models.embedding_choice),
-            "chat": _try(lambda: models.chat_choice),
+            "embedding": _try(lambda: models.servers.embedding_choice),
+            "chat": _try(lambda: models.servers.chat_choice),
         }
     if options.json:
         servers = [{"url": url, **_plain_offer(offer)} for url, offer in offers.items()]

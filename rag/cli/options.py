@@ -72,7 +72,7 @@ def with_server(
 def _other_server(settings: Settings, terminal: Terminal) -> Settings | None:
     if {"endpoint", "embedding_endpoint", "chat_endpoint"} & settings.model_fields_set:
         return None
-    from rag.connections import running_servers
+    from rag.servers import running_servers
 
     found = running_servers()
     if not found:
