@@ -229,6 +229,7 @@ class _Run:
 
     def store(self, item: ChunkedDocument) -> None:
         """Commit one document whose vectors are all there; have it cut again, or refuse it."""
+        self.embedded += item.sent
         if item.too_long and self.cuts < MOST_CUTS:
             self.too_long.append(item.document)
             return
@@ -240,7 +241,6 @@ class _Run:
             self.index.add_document(item.document, item.chunks, item.keys)
         self.ingested.append(item.document.id)
         self.notes.extend((item.document.id, note) for note in item.document.notes)
-        self.embedded += item.sent
         self._advance(item.document.source, len(item.chunks))
 
     def _advance(self, source: Source, chunks: int) -> None:

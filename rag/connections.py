@@ -33,8 +33,8 @@ class Connections:
         self, settings: Settings, on_wait: Callable[[str, float], None] = lambda _what, _for: None
     ) -> None:
         self.settings = settings
-        self.servers = Servers(settings, on_wait)
         self._memory = Memory(settings.index_dir)
+        self.servers = Servers(settings, self._memory, on_wait)
         self._prepared: dict[str, Vectors] = {}
         self._chat: ChatModel | None = None
 

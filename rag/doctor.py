@@ -5,39 +5,26 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
 from rag import __version__
+from rag.findings import Finding, failure
 from rag.index.base.errors import IndexMissing
 from rag.models.choose import Choice
 from rag.models.families import canonical_name
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
-from rag.servers import running_servers
+from rag.servers import Servers, first_of, running_servers
 from rag.settings import EMBEDDED, Settings, is_loopback, is_private, unknown_variables
+from rag.trial import try_chat, try_embedding
 
 if TYPE_CHECKING:
-    from rag.models.chat.model import ChatModel
-    from rag.models.embedding.profile import EmbeddingProfile
-
-Level = Literal["ok", "warn", "fail"]
+    from rag.models.discover import Offer
 
 MIN_FREE_BYTES = 1_000_000_000
-SMALL_CONTEXT_TOKENS = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: `fix` is what to do about a warning or a failure."""
-
-    level: Level
-    subject: str
-    message: str
-    fix: str = ""
 
 
 def examine(
@@ -49,20 +36,21 @@ def examine(
     """Yield a finding for each part as soon as it was looked at; nothing raises.
 
     Models that are loaded answer a few words, to time them.  With `probe` those that are not
-    are loaded, and what is remembered of the embedding model is measured anew.
+    are loaded, and what is remembered of the embedding model is measured anew.  Where no
+    server was set and the usual one does not answer, the first that does is examined.
     """
     yield from _examine_settings()
+    others, settings = _find_others(settings)
     with Pipeline(settings, on_wait) as pipeline:
         for url in dict.fromkeys((settings.embeddings_at, settings.chat_at)):
-            yield from _examine_server(pipeline, url)
-            yield _examine_privacy(url)
-        models = pipeline.models
-        yield _examine_choice("embedding model", lambda: models.servers.embedding_choice)
-        if can_embed := _is_ready(lambda: models.servers.embedding_choice, probe=probe):
-            yield from _told("embedding", _examine_embedding(pipeline, probe=probe))
-        yield _examine_choice("chat model", lambda: models.servers.chat_choice)
-        if _is_ready(lambda: models.servers.chat_choice, probe=probe):
-            yield from _told("chat", _examine_chat(pipeline))
+            yield _examine_server(pipeline, url)
+            yield _examine_privacy(pipeline, url)
+        for other, found in others:
+            yield Finding("ok", "server", f"{found.server} runs too: RAG_ENDPOINT={other}")
+        embedding = list(_examine_embedding(pipeline, probe=probe))
+        yield from embedding
+        yield from _examine_chat(pipeline, probe=probe)
+        can_embed = any(finding.subject == "embedding speed" for finding in embedding)
         yield from _examine_index(pipeline, can_embed=can_embed)
     yield _examine_disk(settings.index_dir)
     yield Finding(
@@ -70,6 +58,17 @@ def examine(
         f"rag {__version__}, Python {platform.python_version()}, "
         f"chromadb {version('chromadb')}, openai {version('openai')}",
     )  # fmt: skip
+
+
+def _find_others(settings: Settings) -> tuple[list[tuple[str, Offer]], Settings]:
+    """Return the servers that run beside the one used, and the settings with that one."""
+    used = (settings.embeddings_at, settings.chat_at)
+    if "endpoint" in settings.model_fields_set or settings.endpoint not in used:
+        return [], settings
+    found = running_servers()
+    if found and settings.endpoint not in dict(found):
+        settings = settings.model_copy(update={"endpoint": first_of(found)[0]})
+    return [(url, offer) for url, offer in found if url != settings.endpoint], settings
 
 
 def _examine_settings() -> Iterator[Finding]:
@@ -82,26 +81,36 @@ def _examine_settings() -> Iterator[Finding]:
         yield Finding("ok", "settings", "all are known and valid")
 
 
-def _examine_server(pipeline: Pipeline, url: str) -> Iterator[Finding]:
-    settings = pipeline.settings
+def _examine_server(pipeline: Pipeline, url: str) -> Finding:
     try:
         offer = pipeline.models.servers.offer(url)
     except PipelineError as error:
-        yield _failure("server", error)
-    else:
-        count = len(offer.models)
-        models = "1 model" if count == 1 else f"{count or 'no'} models"
-        yield Finding("ok", "server", f"{offer.server} at {url} ({offer.source}): {models}")
-    if {"endpoint", "embedding_endpoint", "chat_endpoint"} & settings.model_fields_set:
-        return
-    for other, found in running_servers():
-        if other != url:
-            yield Finding("ok", "server", f"{found.server} runs too: RAG_ENDPOINT={other}")
+        return failure("server", error)
+    count = len(offer.models)
+    models = "1 model" if count == 1 else f"{count or 'no'} models"
+    where = "inside this program" if url == EMBEDDED else f"at {url} ({offer.source})"
+    return Finding("ok", "server", f"{offer.server} {where}: {models}")
 
 
-def _examine_privacy(url: str) -> Finding:
+def _examine_privacy(pipeline: Pipeline, url: str) -> Finding:
+    servers, settings = pipeline.models.servers, pipeline.settings
+    used = [
+        choice.model
+        for place, choice in (
+            (settings.embeddings_at, _try(lambda: servers.embedding_choice)),
+            (settings.chat_at, _try(lambda: servers.chat_choice)),
+        )
+        if place == url and not isinstance(choice, PipelineError)
+    ]
+    for model in used:
+        if model.remote_host:
+            return Finding(
+                "warn", "privacy", f"{model.id} is run by {model.remote_host}, which sees your "
+                "documents and questions", "choose a model that runs here: rag models",
+            )  # fmt: skip
     if is_loopback(url):
-        return Finding("ok", "privacy", "documents stay on this machine")
+        place = "" if url == EMBEDDED else f": {url} is on it"
+        return Finding("ok", "privacy", f"documents stay on this machine{place}")
     if is_private(url):
         return Finding(
             "warn", "privacy", f"documents are sent to {url} in your network",
@@ -113,113 +122,49 @@ def _examine_privacy(url: str) -> Finding:
     )  # fmt: skip
 
 
-def _examine_choice(subject: str, choose: Callable[[], Choice]) -> Finding:
+def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
     try:
-        choice = choose()
+        return choose()
     except PipelineError as error:
-        return _failure(subject, error)
-    model = choice.model
-    facts = [model.id, *filter(None, [model.quantisation]), f"({choice.reason})"]
-    said = " ".join(facts)
-    if model.remote_host:
-        return Finding(
-            "warn", subject, f"{said} is passed on to {model.remote_host}, "
-            "which sees your documents", "choose a model that runs here",
-        )  # fmt: skip
-    if model.loaded is False:
-        said += ", not loaded yet: the first use loads it, as rag doctor --probe does now"
-    return Finding("ok", subject, said)
-
-
-def _is_ready(choose: Callable[[], Choice], *, probe: bool) -> bool:
-    """Tell whether a model can be tried: it is loaded, or may be loaded for that."""
-    try:
-        return choose().model.loaded is not False or probe
-    except PipelineError:  # Told as a finding of its own.
-        return False
-
-
-def _told(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield the findings, the last of which may be that it went no further."""
-    try:
-        yield from findings
-    except PipelineError as error:
-        yield _failure(subject, error)
+        return error
 
 
 def _examine_embedding(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
-    models, limit = pipeline.models, pipeline.chunk_limit
-    if probe:
-        models.probe_embedding(limit)
-    profile = models.ready.profile
-    for message, fix in models.embedding_warnings(limit):
-        yield Finding("warn", "embedding", message, fix)
-    if profile:
-        yield Finding("ok", "embedding", describe_profile(profile))
-    elif pipeline.settings.embeddings_at != EMBEDDED:
-        yield Finding(
-            "ok", "embedding", "not measured yet: the first ingest does it, or rag doctor --probe"
-        )
-    size = min(limit, models.embedder.token_limit)
-    rate = _round(models.time_embedding(size))
-    yield Finding("ok", "embedding speed", f"{rate} texts of {size} tokens per second")
+    servers, url = pipeline.models.servers, pipeline.settings.embeddings_at
+    choice = _try(lambda: servers.embedding_choice)
+    yield _examine_choice("embedding model", choice, servers, url, probe=probe)
+    if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
+        try:
+            yield from try_embedding(pipeline, probe=probe)
+        except PipelineError as error:
+            yield failure("embedding", error)
 
 
-def describe_profile(profile: EmbeddingProfile) -> str:
-    """Return what was measured of an embedding model, in one line."""
-    prefixes = {True: "prefixes help", False: "prefixes do not help", None: ""}
-    facts = (
-        f"reads texts of {profile.token_limit} tokens whole",
-        "several texts get what each gets alone" if profile.batch_equals_single else "",
-        f"{profile.dimension} dimensions",
-        "unit length" if profile.unit_length else "made unit length here",
-        prefixes[profile.prefixes_help],
-        f"{profile.batch_size} texts a request, {profile.in_flight} at once"
-        + ("" if profile.settled else " so far"),
-        f"measured {profile.measured}",
-    )
-    return ", ".join(filter(None, facts))
+def _examine_chat(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
+    servers, url = pipeline.models.servers, pipeline.settings.chat_at
+    choice = _try(lambda: servers.chat_choice)
+    yield _examine_choice("chat model", choice, servers, url, probe=probe)
+    if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
+        try:
+            yield from try_chat(pipeline)
+        except PipelineError as error:
+            yield failure("chat", error)
 
 
-def _examine_chat(pipeline: Pipeline) -> Iterator[Finding]:
-    chat = pipeline.models.chat()
-    if chat.is_extractive:
-        yield Finding("ok", "chat speed", "answers are quoted from the documents, at once")
-        return
-    yield _examine_context(pipeline, chat)
-    speed = chat.measure_speed()
-    rate = speed.tokens_per_second
-    tokens = f", then {_round(rate)} tokens per second" if rate else ""
-    yield Finding("ok", "chat speed", f"first word after {speed.first_token_seconds:.2f} s{tokens}")
-    if speed.answered_by and canonical_name(speed.answered_by) != canonical_name(chat.id):
-        yield Finding(
-            "warn", "chat model", f"{chat.id} was asked for and {speed.answered_by} answered",
-            f"load {chat.id}, or choose the other: RAG_CHAT_MODEL={speed.answered_by}",
-        )  # fmt: skip
-
-
-def _examine_context(pipeline: Pipeline, chat: ChatModel) -> Finding:
-    tokens = chat.counter.context_tokens
-    if chat.listed_tokens is None:
-        return Finding(
-            "warn", "context", f"the server does not say; {tokens} tokens are assumed",
-            "set RAG_CONTEXT_TOKENS to what the model was loaded with",
-        )  # fmt: skip
-    server = pipeline.models.servers.offer(pipeline.settings.chat_at).server
-    larger = commands_of(server, chat.id).context
-    wanted = pipeline.settings.context_tokens or 0
-    if tokens < wanted:
-        message = f"{tokens} tokens are loaded; RAG_CONTEXT_TOKENS asks for {wanted}"
-        return Finding("warn", "context", message, larger)
-    if tokens < SMALL_CONTEXT_TOKENS:
-        return Finding("warn", "context", f"{tokens} tokens leave room for few passages", larger)
-    counted = {"server": "counted by the server", "usage": "counted as earlier answers showed",
-               "margin": "counted with a safe margin"}[chat.counter.source]  # fmt: skip
-    return Finding("ok", "context", f"{tokens} tokens for passages and answer, {counted}")
-
-
-def _round(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+def _examine_choice(
+    subject: str, choice: Choice | PipelineError, servers: Servers, url: str, *, probe: bool
+) -> Finding:
+    if isinstance(choice, PipelineError):
+        return failure(subject, choice)
+    model = choice.model
+    said = " ".join([model.id, *filter(None, [model.quantisation]), f"({choice.reason})"])
+    if model.loaded is not False:
+        return Finding("ok", subject, said)
+    if not servers.loads_when_asked(url, model):
+        load = commands_of(servers.offer(url).server, model.key or model.id).load
+        return Finding("warn", subject, f"{said} is not loaded, and will not be by itself", load)
+    when = "it is loaded now" if probe else "the first use loads it, or now: rag doctor --probe"
+    return Finding("ok", subject, f"{said}, not loaded yet: {when}")
 
 
 def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:
@@ -229,16 +174,20 @@ def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:
         yield Finding("warn", "index", error.message, error.hint)
         return
     except PipelineError as error:
-        yield _failure("index", error)
+        yield failure("index", error)
         return
-    sound = status.clean and not status.pending
-    yield Finding(
-        "ok" if status.clean else "warn", "index",
+    made_with = status.manifest.embedding_model
+    what = (
         f"{status.documents} documents, {status.chunks} chunks, {status.skipped} skipped; "
-        f"made with {status.manifest.embedding_model}"
-        + ("" if sound else "; Chroma is not up to date, answers come from the catalogue"),
-        "nothing is lost; the next rag ingest mends it, or: rag repair",
-    )  # fmt: skip
+        f"made with {made_with}"
+    )
+    if status.clean:
+        yield Finding("ok", "index", what)
+    else:
+        yield Finding(
+            "warn", "index", f"{what}; Chroma is damaged, answers come from the catalogue",
+            "nothing is lost; the next rag ingest mends it, or: rag repair",
+        )  # fmt: skip
     for root in missing_folders(status.roots):
         yield Finding(
             "warn", "folder", f"{root} is not there; what was read from it still answers",
@@ -248,7 +197,16 @@ def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:
         try:
             pipeline.check_index()
         except PipelineError as error:
-            yield _failure("index model", error)
+            yield failure("index model", error)
+        return
+    choice = _try(lambda: pipeline.models.servers.embedding_choice)
+    if isinstance(choice, PipelineError):
+        return
+    if canonical_name(choice.model.id) != canonical_name(made_with):
+        yield Finding(
+            "fail", "index model", f"the index was made with {made_with}, not {choice.model.id}",
+            f"set RAG_EMBEDDING_MODEL={made_with}, or use another index: --index OTHER",
+        )  # fmt: skip
 
 
 def missing_folders(roots: Iterable[str]) -> list[str]:
@@ -265,7 +223,3 @@ def _examine_disk(folder: Path) -> Finding:
             "free some space, or set RAG_INDEX_DIR to another disk",
         )  # fmt: skip
     return Finding("ok", "disk", f"{free / 1e9:.0f} GB free")
-
-
-def _failure(subject: str, error: PipelineError) -> Finding:
-    return Finding("fail", subject, error.message, error.hint)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
+from rag.models.base.messages import Message
 from rag.models.choose import Choice, choose_chat, choose_embedding
-from rag.models.discover import ModelInfo, Offer, find_servers, list_models
+from rag.models.discover import KNOWN_SERVERS, ModelInfo, Offer, find_servers, list_models
+from rag.models.loading import CAN_LOAD, load_again, wake_model
+from rag.models.memory import Memory
 from rag.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
@@ -26,16 +29,21 @@ _FRESH_SECONDS = 10.0
 class Servers:
     """The servers of the settings; none is connected before it is needed.
 
-    `on_wait` is told what is waited for, and for how many seconds already.
+    `memory` keeps with what context a model was loaded.  `on_wait` is told what is waited for,
+    and for how many seconds already.
     """
 
-    def __init__(self, settings: Settings, on_wait: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, settings: Settings, memory: Memory, on_wait: Callable[[str, float], None]
+    ) -> None:
         self.settings = settings
         self._on_wait = on_wait
         self._endpoints: dict[str, Endpoint] = {}
         self._offers: dict[str, Offer] = {}
         self._failures: dict[str, PipelineError] = {}
         self._listed_at: dict[str, float] = {}
+        self._seen: dict[tuple[str, str], ModelInfo] = {}
+        self._memory = memory
         self._loading = RLock()
 
     @cached_property
@@ -77,27 +85,63 @@ class Servers:
             endpoint.close()
 
     def make_sure_of(self, url: str, model: ModelInfo) -> ModelInfo:
-        """Return the model as it is now, loaded where its server can be told to.
+        """Return the model as it is now, loaded, with the context it has.
 
-        Where memory has room for one model only, the one of the other role gives way.
+        A server that can be told to loads it, any other by being asked a little.  Where memory
+        has room for one model only, the one of the other role gives way.
         """
-        from rag.models.loading import CAN_LOAD, load_again, look_again
-
         source = self.offer(url).source
-        is_fresh = self._is_fresh(url)
-        if source != CAN_LOAD:
-            is_cold = model.loaded is False and source == "/api/v0/models"
-            return look_again(self.endpoint(url), model) if is_cold and not is_fresh else model
-        if model.loaded and is_fresh:
-            return model
+        seen = self._seen.get((url, model.id), model)
+        if seen.loaded is not False and (source != CAN_LOAD or self._is_fresh(url)):
+            self._remember_context(url, model, seen)
+            return seen
         with self._loading:
             self._listed_at[url] = -math.inf  # What is loaded may change here.
-            limit = self.settings.load_timeout_seconds
-            others = self._ours(url, model)
-            endpoint = self.endpoint(url)
-            context = self.settings.context_tokens if self._is_chat(url, model) else None
-            loaded = load_again(endpoint, model.id, limit, others=others, context_tokens=context)
-        return loaded or model
+            endpoint, limit = self.endpoint(url), self.settings.load_timeout_seconds
+            if source == CAN_LOAD:
+                others, context = self._ours(url, model), self._context_for(url, model)
+                loaded = load_again(
+                    endpoint, model.id, limit, others=others, context_tokens=context
+                )
+            else:
+                loaded = wake_model(endpoint, model, limit, self._small_request(url, model))
+        self._seen[url, model.id] = seen = loaded or model
+        self._remember_context(url, model, seen)
+        return seen
+
+    def loads_when_asked(self, url: str, model: ModelInfo) -> bool:
+        """Tell whether a server loads the model by itself or when told to.
+
+        With JIT loading switched off, LM Studio lists on /v1/models only what is loaded.
+        """
+        if self.offer(url).source != "/api/v0/models":
+            return True
+        body = self.endpoint(url).get("/v1/models")
+        rows = body.get("data") if isinstance(body, dict) else None
+        return not isinstance(rows, list) or any(
+            isinstance(row, dict) and row.get("id") == model.id for row in rows
+        )
+
+    def _small_request(self, url: str, model: ModelInfo) -> Callable[[], object]:
+        endpoint = self.endpoint(url)
+        if self._is_chat(url, model):
+            surface = self.settings.chat_surface
+            return lambda: endpoint.complete(model.id, [Message("user", "Hi")], 1, surface=surface)
+        return lambda: endpoint.embed_measured(model.id, ["Hi"])
+
+    def _context_for(self, url: str, model: ModelInfo) -> int | None:
+        """Return the context to load with: the setting for chat, else what it had before."""
+        if self._is_chat(url, model) and self.settings.context_tokens:
+            return self.settings.context_tokens
+        before = (self._memory.recall(_context_key(url, model)) or {}).get("context_tokens")
+        return before if isinstance(before, int) and before > 0 else None
+
+    def _remember_context(self, url: str, model: ModelInfo, seen: ModelInfo) -> None:
+        """Keep the context that a person may have chosen, for when we have to load the model."""
+        if seen.loaded and seen.context_tokens and self.offer(url).source == CAN_LOAD:
+            record = {"context_tokens": seen.context_tokens}
+            if self._memory.recall(_context_key(url, model)) != record:
+                self._memory.keep(_context_key(url, model), record)
 
     def _is_fresh(self, url: str) -> bool:
         return time.monotonic() - self._listed_at[url] < _FRESH_SECONDS
@@ -119,10 +163,13 @@ class Servers:
         return False
 
     def _load_lost(self, url: str, model_id: str) -> None:
-        """Load a model again that crashed or was unloaded."""
+        """Load a model again that crashed or was unloaded; elsewhere the next request does."""
         with suppress(PipelineError):
+            if self.offer(url).source != CAN_LOAD:
+                return
             offered = [m for m in self.offer(url).models if m.id == model_id]
             self._listed_at[url] = -math.inf
+            self._seen.pop((url, model_id), None)
             self.make_sure_of(url, offered[0] if offered else ModelInfo(model_id))
 
     def _connect(self, url: str) -> Endpoint:
@@ -144,6 +191,7 @@ class Servers:
             native = settings.embedding_surface == "native"
             key = settings.key_for(url)
             endpoint = Endpoint(url, key, timeouts, native_embeddings=native)
+        endpoint.server = next((name for name, known in KNOWN_SERVERS if known == url), "")
         endpoint.on_wait = self._on_wait
         endpoint.on_lost = lambda model: self._load_lost(url, model)
         return endpoint
@@ -154,6 +202,10 @@ class Servers:
         from rag.models.embedded.wire import EmbeddedServer
 
         return EmbeddedServer(self.settings.cache_dir, self.settings.refusal_threshold)
+
+
+def _context_key(url: str, model: ModelInfo) -> str:
+    return f"context of {model.key or model.id} at {url}"
 
 
 def running_servers() -> list[tuple[str, Offer]]:
@@ -169,3 +221,8 @@ def running_servers() -> list[tuple[str, Offer]]:
             return endpoint
 
         return find_servers(connect)
+
+
+def first_of(found: Sequence[tuple[str, Offer]]) -> tuple[str, Offer]:
+    """Return the server to take of those that run: the first that has models, else the first."""
+    return next(((url, offer) for url, offer in found if offer.models), found[0])

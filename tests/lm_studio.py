@@ -194,9 +194,13 @@ class LMStudio:
 
     def _load_on_request(self, request: Request) -> Reply:
         asked = request.json
-        if not any(model.key == asked.get("model") for model in self.models):
+        model = next((m for m in self.models if m.key == asked.get("model")), None)
+        if model is None:
             about = f"Model {asked.get('model')} not found"
             raise Refused(404, {"type": "model_not_found", "message": about})
+        if (asked.get("context_length") or 0) > model.max_context:
+            about = f"context_length must be at most {model.max_context}"
+            raise Refused(400, {"type": "invalid_request", "message": about})
         started = time.monotonic()
         instance = self.load(asked["model"], asked.get("context_length"))
         answer = {

@@ -157,13 +157,14 @@ def test_answer_that_stays_all_thought_is_an_error(pipeline, folder):
 
 
 def test_what_usage_tells_is_remembered_for_the_next_process(pipeline, folder, tmp_path):
-    usage = {"prompt_tokens": 900, "completion_tokens": 5, "total_tokens": 905}
+    usage = {"prompt_tokens": 1700, "completion_tokens": 5, "total_tokens": 1705}
     reply = sse(chunk("It is 22 Nm [1]."), {**chunk("", "stop"), "usage": usage})
     server = thinking_server([reply])
     with server.running():
         with pipeline(server.url) as program:
             program.ingest(folder)
-            program.ask("How tight is the bolt of part 3?")
+            for number in range(5):
+                program.ask(f"How tight is the bolt of part {number}?")
             learned = program.models.chat().counter.ratio
         with pipeline(server.url) as program:
             assert program.models.chat().counter.ratio == pytest.approx(learned, rel=1e-3)

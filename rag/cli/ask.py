@@ -31,7 +31,10 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
             for root in missing_folders(pipeline.index.roots()):
                 terminal.warn(f"{root} is not there; what was read from it still answers")
                 terminal.note(f"fix: bring it back, or forget it: rag remove '{root}'")
-            for choice in (pipeline.models.embedding_choice, pipeline.models.chat_choice):
+            for choice in (
+                pipeline.models.servers.embedding_choice,
+                pipeline.models.servers.chat_choice,
+            ):
                 warn_of_remote(choice, terminal)
             if not is_loop:
                 answer_one(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -20,6 +22,7 @@ _CONTROL = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?(?:\[[0-?]*[ -/]*[@-~])?"
     r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_TELL_AGAIN_SECONDS = 10.0
 
 
 def clean(text: str) -> str:
@@ -44,12 +47,18 @@ def _console(file: IO[str]) -> Console:
 
 
 class Terminal:
-    """Where results (`say`) and everything about them (`note`, `warn`, `fail`) are printed."""
+    """Where results (`say`) and everything about them (`note`, `warn`, `fail`) are printed.
 
-    def __init__(self) -> None:
+    `clock` tells seconds, for what is not to be said too often.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.out = _console(sys.stdout)
         self.err = _console(sys.stderr)
+        self._clock = clock
         self._status: Status | None = None
+        self._thought = ""  # the last characters of a thought that no line has followed yet
+        self._told: dict[str, float] = {}
 
     @property
     def is_interactive(self) -> bool:
@@ -58,19 +67,31 @@ class Terminal:
 
     def say(self, text: str = "", style: str = "", end: str = "\n") -> None:
         """Print a result to standard output."""
+        self._end_thought()
         self.out.print(Text(clean(text), style=style), end=end)
 
     def write(self, text: str) -> None:
         """Print a piece of a streamed answer at once."""
+        self._end_thought()
         self.out.file.write(clean(text))
         self.out.file.flush()
 
     def think(self, text: str) -> None:
         """Print a piece of a model's thinking, dim, to standard error at once."""
         self.err.print(Text(clean(text), style="dim italic"), end="")
+        self._thought = (self._thought + clean(text))[-2:]
+
+    def _end_thought(self) -> None:
+        """Leave a blank line after a thought, wherever it ended."""
+        thought, self._thought = self._thought, ""
+        if thought:
+            ended = len(thought) - len(thought.rstrip("\n"))
+            self.err.file.write("\n" * (2 - ended))
+            self.err.file.flush()
 
     def note(self, text: str, style: str = "dim") -> None:
         """Print something about a result to standard error."""
+        self._end_thought()
         self.err.print(Text(clean(text), style=style))
 
     def warn(self, text: str) -> None:
@@ -79,6 +100,7 @@ class Terminal:
 
     def fail(self, error: PipelineError) -> None:
         """Print what happened and what to do next."""
+        self._end_thought()
         self.err.print(Text("error: ", style="bold red") + Text(clean(error.message)))
         if error.hint:
             self.err.print(Text("fix:   ", style="bold green") + Text(clean(error.hint)))
@@ -99,17 +121,29 @@ class Terminal:
             return
         with self.err.status(Text(text)) as status:
             self._status = status
+
+            def stop() -> None:
+                self._status = None
+                status.stop()
+
             try:
-                yield status.stop
+                yield stop
             finally:
                 self._status = None
 
     def on_wait(self, what: str, seconds: float) -> None:
-        """Say what a server is waited for, and for how long already."""
-        text = clean(what) if seconds < 1 else f"waiting for {seconds:.0f} s: {clean(what)}"
+        """Say what a server is waited for, and for how long already.
+
+        In the status line if there is one; else in a line of its own, the same one again only
+        after ten seconds.
+        """
+        text = clean(what) if seconds < 1 else f"{clean(what)} ({seconds:.0f} s so far)"
         if self._status is not None:
             self._status.update(Text(text))
-        else:
+            return
+        now = self._clock()
+        if now - self._told.get(what, -math.inf) >= _TELL_AGAIN_SECONDS:
+            self._told[what] = now
             self.note(text)
 
     @contextmanager

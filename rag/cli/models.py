@@ -13,7 +13,7 @@ from rag.cli.show import show_json
 from rag.settings import Settings
 
 if TYPE_CHECKING:
-    from rag.doctor import Finding
+    from rag.findings import Finding
     from rag.models.choose import Choice
     from rag.models.discover import ModelInfo, Offer
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
 def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
     from rag.pipeline import Pipeline
 
-    with Pipeline(settings) as pipeline:
+    with Pipeline(settings, on_wait=terminal.on_wait) as pipeline:
         models = pipeline.models
         places = {"embedding": settings.embeddings_at, "chat": settings.chat_at}
         offers = {url: models.servers.offer(url) for url in dict.fromkeys(places.values())}
@@ -70,7 +70,7 @@ def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
 
 def _describe_choice(choice: Choice | PipelineError) -> str:
     if isinstance(choice, PipelineError):
-        return f"none — {choice.message}; fix: {choice.hint}"
+        return f"none — {choice.message}\nfix: {choice.hint}"
     return f"{choice.model.id} — {choice.reason}"
 
 
@@ -86,6 +86,9 @@ def _plain_choice(choice: Choice | PipelineError, url: str) -> Mapping[str, obje
 
 def show_table(terminal: Terminal, models: Sequence[ModelInfo], used: Iterable[str]) -> None:
     """Print one line for each model, marked where it is used; long names give way to the rest."""
+    if not models:
+        terminal.say("  no models")
+        return
     rows = [_HEADS, *map(_cells, models)]
     # A column of which the server says nothing is left out.
     told = [i for i in range(len(_HEADS)) if i == 0 or any(row[i] for row in rows[1:])]
@@ -102,12 +105,16 @@ def show_table(terminal: Terminal, models: Sequence[ModelInfo], used: Iterable[s
 
 
 def _cells(model: ModelInfo) -> tuple[str, ...]:
+    from rag.models.choose import runs_elsewhere
+
     state = {True: "loaded", False: "not loaded", None: ""}[model.loaded]
+    if runs_elsewhere(model):
+        state = f"at {model.remote_host or 'another machine'}"
     now, most = model.context_tokens, model.max_context_tokens
     return (
         model.id,
         "" if model.kind == "unknown" else model.kind,
-        f"at {model.remote_host}" if model.remote_host else state,
+        state,
         model.quantisation or "",
         f"{now or '-'}/{most or '-'}" if now or most else "",
         str(model.parallel or ""),

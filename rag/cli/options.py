@@ -70,15 +70,16 @@ def with_server(
 
 
 def _other_server(settings: Settings, terminal: Terminal) -> Settings | None:
-    if {"endpoint", "embedding_endpoint", "chat_endpoint"} & settings.model_fields_set:
+    used = (settings.embeddings_at, settings.chat_at)
+    if "endpoint" in settings.model_fields_set or settings.endpoint not in used:
         return None
-    from rag.servers import running_servers
+    from rag.servers import first_of, running_servers
 
     found = running_servers()
-    if not found:
+    if not found or settings.endpoint in dict(found):
         return None
-    url, offer = found[0]
-    others = "".join(f"; also running: {o.server} at {u}" for u, o in found[1:])
+    url, offer = first_of(found)
+    others = "".join(f"; also running: {o.server} at {u}" for u, o in found if u != url)
     terminal.note(f"no LM Studio at {settings.endpoint}; using {offer.server} at {url}{others}")
     return settings.model_copy(update={"endpoint": url})
 

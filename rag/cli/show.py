@@ -17,15 +17,27 @@ if TYPE_CHECKING:
 
 EXTRACTIVE = "Extractive answer: sentences quoted from your documents; no language model wrote it."
 EXTRACTIVE_REFUSAL = "Extractive answer: no sentence of your documents answers this well enough."
+_CALLED_TOOL = "the model called a tool instead of answering; ask again, or load another chat model"
+_WHY_INCOMPLETE = {
+    "length": "its limit was reached; raise RAG_ANSWER_TOKENS",
+    "content_filter": "the server's filter cut the answer; ask in other words",
+    "tool_calls": _CALLED_TOOL,
+    "function_call": _CALLED_TOOL,
+}
+_BROKE_OFF_SILENTLY = "the server broke off or fell silent; ask again, and see the server's log"
 _EXCERPT = 160
 _LISTED = 20
 
 
 def show_json(terminal: Terminal, value: object) -> None:
-    """Print a record as JSON; escaped where the console could not show it."""
+    """Print a record as JSON; escaped where the console could not show it.
+
+    A number that JSON does not have (NaN, infinite) is null.
+    """
     plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
-    text = json.dumps(plain, ensure_ascii=ascii_only, indent=2, default=_plain)
+    valid = json.loads(json.dumps(plain, default=_plain), parse_constant=lambda _name: None)
+    text = json.dumps(valid, ensure_ascii=ascii_only, indent=2, allow_nan=False)
     terminal.write(text + "\n")
 
 
@@ -39,13 +51,7 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
     """Print where each statement comes from, or what came nearest to the question."""
     if answer.extractive:
         terminal.say(EXTRACTIVE_REFUSAL if answer.abstained else EXTRACTIVE, "italic dim")
-    if not answer.complete:
-        why = "its limit was reached; raise RAG_ANSWER_TOKENS"
-        if answer.finish_reason != "length":
-            why = "the server broke off or fell silent; ask again, and see the server's log"
-        terminal.warn(f"the answer is not complete: {why}")
-    for note in answer.notes:
-        terminal.note(f"note: {note}", "yellow")
+    _show_notes(terminal, answer)
     if answer.abstained:
         _show_nearest(terminal, answer)
         return
@@ -54,6 +60,19 @@ def show_sources(terminal: Terminal, answer: Answer) -> None:
         _show_nearest(terminal, answer)
         return
     _show_citations(terminal, answer)
+
+
+def _show_notes(terminal: Terminal, answer: Answer) -> None:
+    """Print why the answer is not complete, in the server's words if there are, then the rest."""
+    from rag.query.answer import BROKE_OFF
+
+    faults = [note for note in answer.notes if note.startswith(BROKE_OFF)]
+    if not answer.complete:
+        why = "; ".join(faults) or _WHY_INCOMPLETE.get(answer.finish_reason, _BROKE_OFF_SILENTLY)
+        terminal.warn(f"the answer is not complete: {why}")
+    for note in answer.notes:
+        if note not in faults:
+            terminal.note(f"note: {note}", "yellow")
 
 
 def _show_citations(terminal: Terminal, answer: Answer) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 from urllib.parse import quote
 
-from rag.models.base.errors import BadResponse, EndpointError
+from rag.models.base.errors import BadResponse, EndpointError, ServerBusy
 from rag.models.wire.faults import MISSING_V1, classify, error_text
 
 Kind = Literal["embedding", "chat", "unknown"]
@@ -55,7 +55,6 @@ class ModelInfo:
     publisher: str | None = None
     format: str | None = None
     size_bytes: int | None = None
-    batch_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +81,23 @@ def list_models(endpoint: Listing) -> Offer:
     body: object = None
     for path, key, read, server in readers:
         body = endpoint.get(path)
-        items = body.get(key) if isinstance(body, dict) else None
-        if isinstance(items, list) and (path == "/v1/models" or items):
-            rows = [item for item in items if isinstance(item, dict)]
-            models = tuple(model for row in rows for model in read(row))
-            if models or path == "/v1/models":
-                offer = Offer(server or _name_server(rows), path, models)
-                return _ENRICH.get(offer.server, _as_is)(endpoint, offer)
+        rows = _rows(body, key)
+        models = tuple(model for row in rows or () for model in read(row))
+        if models or (rows is not None and path == "/v1/models"):
+            offer = Offer(server or _name_server(rows or ()), path, models)
+            enrich = _ENRICH.get(offer.server)
+            return enrich(endpoint, offer) if enrich else offer
     if isinstance(body, dict) and body.get("error"):
         raise classify(error_text(body), 200, endpoint.host)
     raise BadResponse(f"{endpoint.url} does not list models", MISSING_V1)
+
+
+def _rows(body: object, key: str) -> list[Mapping[str, object]] | None:
+    """Return the rows of a list, None where there is none; Ollama's empty list is null."""
+    rows = body.get(key) if isinstance(body, dict) else None
+    if rows is None and isinstance(body, dict) and body.get("object") == "list":
+        return []
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else None
 
 
 def describe_model(endpoint: Listing, model_id: str) -> ModelInfo | None:
@@ -100,12 +106,7 @@ def describe_model(endpoint: Listing, model_id: str) -> ModelInfo | None:
     None where the server has no such path or no such model.  Raises EndpointError.
     """
     body = endpoint.get(f"/api/v0/models/{quote(model_id, safe='')}")
-    models = _read_native_v0(body) if isinstance(body, dict) else []
-    return next(iter(models), None)
-
-
-def _as_is(_endpoint: Listing, offer: Offer) -> Offer:
-    return offer
+    return next(iter(_read_native_v0(body) if isinstance(body, dict) else ()), None)
 
 
 def _enrich_ollama(endpoint: Listing, offer: Offer) -> Offer:
@@ -127,10 +128,8 @@ def _enrich_ollama(endpoint: Listing, offer: Offer) -> Offer:
 
 
 def _by_name(body: object) -> dict[str, Mapping[str, object]] | None:
-    rows = body.get("models") if isinstance(body, dict) else None
-    if not isinstance(rows, list):
-        return None
-    return {str(row.get("name")): row for row in rows if isinstance(row, dict)}
+    rows = _rows(body, "models")
+    return None if rows is None else {str(row.get("name")): row for row in rows}
 
 
 def _read_ollama(model: ModelInfo, row: Mapping[str, object]) -> ModelInfo:
@@ -154,13 +153,13 @@ def _read_ollama(model: ModelInfo, row: Mapping[str, object]) -> ModelInfo:
 def _enrich_llama_cpp(endpoint: Listing, offer: Offer) -> Offer:
     """Add the context of one slot: a llama.cpp server shares its context among them."""
     body = endpoint.get("/props")
-    settings = body.get("default_generation_settings") if isinstance(body, dict) else None
+    body = body if isinstance(body, dict) else {}
+    settings, slots = body.get("default_generation_settings"), _count(body.get("total_slots"))
     context = _count(settings.get("n_ctx")) if isinstance(settings, dict) else None
-    slots = _count(body.get("total_slots")) if isinstance(body, dict) else None
     if len(offer.models) != 1 or not context:
         return offer
-    (model,) = offer.models
-    return replace(offer, models=(replace(model, context_tokens=context, parallel=slots),))
+    model = replace(offer.models[0], context_tokens=context, parallel=slots)
+    return replace(offer, models=(model,))
 
 
 _ENRICH = {"Ollama": _enrich_ollama, "llama.cpp": _enrich_llama_cpp}
@@ -204,7 +203,6 @@ def _read_instance(model: ModelInfo, instance: Mapping[str, object]) -> ModelInf
         loaded=True,
         context_tokens=_count(config.get("context_length")),
         parallel=_count(config.get("parallel")),
-        batch_tokens=_count(config.get("eval_batch_size")),
     )
 
 
@@ -273,16 +271,30 @@ KNOWN_SERVERS = (
 def find_servers(connect: Callable[[str], Listing]) -> list[tuple[str, Offer]]:
     """Return (URL, offer) of each server that answers where one usually listens, in order.
 
+    One that has no model, or is busy loading, is among them with an offer without models.
     All are asked at once; `connect` should give up after about a second.
     """
-    urls = [url for _, url in KNOWN_SERVERS]
-    with ThreadPoolExecutor(len(urls)) as pool:
-        offers = list(pool.map(lambda url: _try_to_list(connect(url)), urls))
-    return [(url, offer) for url, offer in zip(urls, offers, strict=True) if offer]
+    with ThreadPoolExecutor(len(KNOWN_SERVERS)) as pool:
+        offers = pool.map(lambda known: _try_to_list(known[0], connect(known[1])), KNOWN_SERVERS)
+        return [
+            (url, offer) for (_, url), offer in zip(KNOWN_SERVERS, offers, strict=True) if offer
+        ]
 
 
-def _try_to_list(endpoint: Listing) -> Offer | None:
+def _try_to_list(usual: str, endpoint: Listing) -> Offer | None:
+    """Return the offer, under the name of what usually listens there if it has no model."""
     try:
-        return list_models(endpoint)
-    except EndpointError:
-        return None
+        offer = list_models(endpoint)
+    except EndpointError as error:
+        is_busy = isinstance(error, ServerBusy) and _is_busy(endpoint)
+        return Offer(usual, "", ()) if is_busy else None
+    return offer if offer.models else replace(offer, server=usual)
+
+
+def _is_busy(endpoint: Listing) -> bool:
+    """Tell a model server from a web page: on a native path only JSON says that it is busy."""
+    try:
+        endpoint.get("/api/v1/models")
+    except EndpointError as error:
+        return isinstance(error, ServerBusy)
+    return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -12,19 +12,23 @@ import httpx2
 import openai
 import orjson
 
-from rag.models.base.errors import EndpointError, ModelUnavailable
+from rag.models.base.errors import BadResponse, EndpointError, ModelUnavailable
 from rag.models.base.messages import Delta, Message, Reply
 from rag.models.wire.client import open_client
 from rag.models.wire.decode import EmbeddingAnswer, Vectors, read_embeddings, read_json
 from rag.models.wire.events import Exchange, Limits
 from rag.models.wire.faults import brief, is_missing_model
-from rag.models.wire.patience import AnswerTimeout, Patience
-from rag.models.wire.surfaces import SURFACES, Request, SurfaceName, without_refused
-from rag.models.wire.translate import explain_event, explain_status, translated
+from rag.models.wire.hints import MISSING_V1
+from rag.models.wire.patience import AnswerTimeout, Patience, without_refused
+from rag.models.wire.surfaces import SURFACES, Request, SurfaceName
+from rag.models.wire.translate import Peer, explain_event, explain_status, translated
 
 # Answers to a GET that say something of the server, not of the path.
 _SERVER_FAULTS = (401, 403, 429, 503)
 _MOST_MODELS_NAMED = 8
+_USUAL_PATHS = ("/v1/chat/completions", "/v1/embeddings")
+# A list of models takes no work: who needs longer is in trouble.
+_LISTING_SECONDS = 30.0
 _JSON_CONTENT = {"content-type": "application/json"}
 
 Result = TypeVar("Result")
@@ -72,6 +76,11 @@ class Endpoint:
         self.url = url
         self.host = urlsplit(url).netloc
         self._timeouts = timeouts = timeouts or Timeouts()
+        self._listing = httpx2.Timeout(
+            min(timeouts.response, _LISTING_SECONDS), connect=timeouts.connect
+        )
+        # Optional fields that this server does not know.
+        self._refused: frozenset[str] = frozenset()
         self._patience = Patience(timeouts.retry, timeouts.load)
         self._root = url.removesuffix("/v1")
         self._embeddings = "/api/v0/embeddings" if native_embeddings else "/v1/embeddings"
@@ -104,7 +113,7 @@ class Endpoint:
         response = self._post_once(path, body)
         answer = read_json(response.content, _content_type(response), self.host)
         if isinstance(answer, dict) and answer.get("error"):
-            raise explain_event(answer, self, "", 200)
+            raise explain_event(answer, self._peer(), 200)
         return answer
 
     def embed(self, model: str, texts: Sequence[str]) -> Vectors:
@@ -116,20 +125,18 @@ class Endpoint:
 
     def embed_measured(self, model: str, texts: Sequence[str]) -> EmbeddingAnswer:
         """Return what `embed` does, how long the rows were, and which model answered."""
-        body = {
-            "model": model,
-            "input": [_without_surrogates(text) for text in texts],
-            "encoding_format": "base64",
-        }
+        sent = [_without_surrogates(text) for text in texts]
+        body = {"model": model, "input": sent, "encoding_format": "base64"}
 
         def ask() -> EmbeddingAnswer:
-            response = self._post_once(self._embeddings, body, model)
+            response = self._post_once(self._embeddings, body, model, sent)
             kind = _content_type(response)
             return read_embeddings(
-                response.content, len(texts), self.host, kind=kind, server=self.server
+                response.content, len(sent), self.host, kind=kind, server=self.server, sent=sent
             )
 
-        return self._patiently(ask, model)
+        with _blaming("RAG_EMBEDDING_SURFACE=openai", self._embeddings):
+            return self._patiently(ask, model)
 
     def stream(
         self,
@@ -154,7 +161,8 @@ class Endpoint:
         """
         clean = [Message(m.role, _without_surrogates(m.content)) for m in messages]
         request = Request(model, clean, max_tokens, temperature, think, response_format)
-        yield from self._patiently(lambda: self._open_answer(surface, request), model)
+        with _blaming("RAG_CHAT_SURFACE=chat", SURFACES[surface].path):
+            yield from self._patiently(lambda: self._open_answer(surface, request), model)
 
     def complete(
         self,
@@ -206,55 +214,79 @@ class Endpoint:
         """Return the end of a sentence that names what the server has, "" when it does not say."""
         with suppress(EndpointError):
             body = self._get_once("/v1/models")
-            rows = body.get("data") if isinstance(body, dict) else None
-            ids = [brief(str(row.get("id")))[:80] for row in rows or () if isinstance(row, dict)]
+            data = body.get("data") if isinstance(body, dict) else None
+            rows = data if isinstance(data, list) else ()
+            ids = [brief(str(row.get("id")))[:80] for row in rows if isinstance(row, dict)]
             if ids:
                 return f"; it offers {', '.join(ids[:_MOST_MODELS_NAMED])}"
         return ""
 
     def _get_once(self, path: str) -> object:
         try:
-            with translated(self):
-                response = self._http.get(self._root + path)
+            with translated(self._peer()):
+                response = self._http.get(self._root + path, timeout=self._listing)
         except AnswerTimeout as slow:
             # Nothing was to be loaded for this: a server that does not list will not list later.
             slow.retryable = False
+            slow.hint = "see whether the server is busy or hangs, and its log, then try again"
             raise
-        if response.is_redirect and path.startswith("/v1/"):
-            raise explain_status(response, None, self)
+        is_standard = path.startswith("/v1/")
+        if is_standard and (response.is_redirect or response.is_server_error):
+            raise explain_status(response, None, self._peer())
         body: object = None
-        with suppress(orjson.JSONDecodeError):
-            body = orjson.loads(response.content)
-        is_readable = body is not None or path.startswith("/v1/")
+        with suppress(BadResponse):
+            body = read_json(response.content, "", self.host)
+        is_readable = body is not None or is_standard
         if response.status_code in _SERVER_FAULTS and is_readable:
-            raise explain_status(response, body, self)
+            raise explain_status(response, body, self._peer())
         return body
 
-    def _post_once(self, path: str, body: Mapping[str, object], model: str = "") -> httpx2.Response:
+    def _peer(self, model: str = "", sent: Sequence[str] = ()) -> Peer:
+        return Peer(self.url, self.host, self.server, model, sent)
+
+    def _post_once(
+        self, path: str, body: Mapping[str, object], model: str = "", sent: Sequence[str] = ()
+    ) -> httpx2.Response:
         # Past openai-python's own requests, which take 1 ms of processor time each; its typed
         # result, which builds every float as a checked object, takes 100.
-        with translated(self, model):
+        peer = self._peer(model, sent)
+        with translated(peer):
             response = self._http.post(
                 self._root + path, content=orjson.dumps(body), headers=_JSON_CONTENT
             )
         if response.is_error or response.is_redirect:
-            raise explain_status(response, None, self, model)
+            raise explain_status(response, None, peer)
         return response
 
     def _open_answer(self, name: SurfaceName, request: Request) -> Iterator[Delta]:
         surface = SURFACES[name]
         limits = Limits(self._timeouts.response, self._timeouts.idle, request.max_tokens)
-        exchange = Exchange(
-            self._client, surface, self._root + surface.path, limits, self, request.model
-        )
-        body = surface.body(request)
-        try:
-            return exchange.open(body)
-        except EndpointError as error:
-            fewer = without_refused(body, error)
-            if fewer is None:
-                raise
-        return exchange.open(fewer)
+        peer = self._peer(request.model, [message.content for message in request.messages])
+        exchange = Exchange(self._client, surface, self._root + surface.path, limits, peer)
+        whole = surface.body(request)
+        body = {name: value for name, value in whole.items() if name not in self._refused}
+        while True:
+            try:
+                answer = exchange.open(body)
+            except EndpointError as error:
+                fewer = without_refused(body, error)
+                if fewer is None:
+                    raise
+                body = fewer
+            else:
+                self._refused |= whole.keys() - body.keys()
+                return answer
+
+
+@contextmanager
+def _blaming(setting: str, path: str) -> Iterator[None]:
+    """Turn a hint at the address into one at the setting that chose a path less usual."""
+    try:
+        yield
+    except EndpointError as error:
+        if path not in _USUAL_PATHS:
+            error.hint = error.hint.replace(MISSING_V1, f"set {setting}: it may not have {path}")
+        raise
 
 
 def _content_type(response: httpx2.Response) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, TimeoutError
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,6 +18,8 @@ from rag.models.base.errors import (
     ServerBusy,
 )
 from rag.models.discover import ModelInfo, Offer, describe_model, list_models
+from rag.models.waiting import TELL_EVERY_SECONDS, too_slow, wait_for
+from rag.models.wire.patience import AnswerTimeout
 
 if TYPE_CHECKING:
     from rag.models.endpoint import Endpoint
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 CAN_LOAD = "/api/v1/models"
 LOAD_PATH = "/api/v1/models/load"
 UNLOAD_PATH = "/api/v1/models/unload"
-_TELL_EVERY_SECONDS = 1.0
 _NO_ROOM = re.compile(
     r"insufficient (system )?(resources|memory)|not enough (system )?(resources|memory)"
     r"|out of memory|(unable|failed) to allocate|overload your system",
@@ -42,27 +41,33 @@ def load_model(
     *,
     others: Sequence[ModelInfo] = (),
     context_tokens: int | None = None,
+    offer: Offer | None = None,
+    on_offer: Callable[[Offer], None] = lambda _offer: None,
 ) -> ModelInfo:
     """Return the model as it is once it is loaded, with the context it then has.
 
     Only LM Studio's native surface is asked to load: a model loaded that way is not evicted
     when another one is needed, as those are that it loads by itself (Idle TTL and Auto-Evict
     in its documentation).  Everywhere else, and where it refuses, the model is returned as it
-    is: the first request then loads it.
+    is: the first request then loads it.  A load of the model that an earlier call gave up is
+    waited for: a second one would be a second instance.
 
     Where memory has no room, those of `others` that are loaded are unloaded one by one until
     it has; no other model ever is.  `context_tokens` asks for a context, None leaves it to the
-    server.  Raises ServerBusy when a load takes more than `limit_seconds`.
+    server; never more than the model has.  `offer` is what the server offers now, None to look;
+    `on_offer` is told what it was seen to offer since.  Raises ServerBusy when a load takes
+    more than `limit_seconds`.
     """
-    if model.loaded is not False or (offer := list_models(endpoint)).source != CAN_LOAD:
+    if model.loaded is not False:
+        return model
+    offer = offer or _look(endpoint, on_offer)
+    if offer.source != CAN_LOAD:
         return model
     if there := _loaded(offer, model):
         return there
-    body = {"model": _key(model)}
-    wanted = body | ({"context_length": context_tokens} if context_tokens else {})
     ours = [m for other in others if _key(other) != _key(model) and (m := _loaded(offer, other))]
     try:
-        answer = _load(endpoint, wanted, limit_seconds, ours)
+        answer = _load(endpoint, _request(model, context_tokens), limit_seconds, ours)
     except (AuthenticationFailed, EndpointUnreachable, ServerBusy):
         raise
     except EndpointError as error:
@@ -70,7 +75,7 @@ def load_model(
         return model
     name = answer.get("instance_id") if isinstance(answer, dict) else None
     instance = replace(model, id=str(name or model.id), key=_key(model))
-    return _loaded(list_models(endpoint), instance) or model
+    return _loaded(_look(endpoint, on_offer), instance) or model
 
 
 def load_again(
@@ -80,6 +85,8 @@ def load_again(
     *,
     others: Sequence[ModelInfo] = (),
     context_tokens: int | None = None,
+    offer: Offer | None = None,
+    on_offer: Callable[[Offer], None] = lambda _offer: None,
 ) -> ModelInfo | None:
     """Return the model of that id loaded once more after it crashed or was unloaded.
 
@@ -88,23 +95,71 @@ def load_again(
     """
     # The second instance of a model is named `key:2`.
     names = (model_id, re.sub(r":\d+$", "", model_id))
-    offered = [m for m in list_models(endpoint).models if {m.id, m.key} & set(names)]
+    offer = offer or _look(endpoint, on_offer)
+    offered = [m for m in offer.models if {m.id, m.key} & set(names)]
     if not offered:
         return None
     model = min(offered, key=lambda m: (m.id != model_id, not m.loaded))
-    return load_model(endpoint, model, limit_seconds, others=others, context_tokens=context_tokens)
+    return load_model(
+        endpoint,
+        model,
+        limit_seconds,
+        others=others,
+        context_tokens=context_tokens,
+        offer=offer,
+        on_offer=on_offer,
+    )
+
+
+def wake_model(
+    endpoint: Endpoint,
+    model: ModelInfo,
+    limit_seconds: float,
+    ask: Callable[[], object],
+) -> ModelInfo:
+    """Return the model as it is after a first request, which loads it where nothing else can.
+
+    `ask` makes that request, a tiny one; it is not made for a model that is not known as not
+    loaded.  It runs in the background, so that waiting is told and can be interrupted.  Raises
+    what `ask` raises, and ServerBusy when it takes more than `limit_seconds`.
+    """
+    if model.loaded is not False:
+        return model
+    wait_for(endpoint, _key(model), f"ask {endpoint.url} {_key(model)}", ask, limit_seconds)
+    try:
+        return look_again(endpoint, model)
+    except EndpointError:
+        return replace(model, loaded=True)
 
 
 def look_again(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
     """Return the model with its state and context of now, after a first request loaded it.
 
-    Unchanged where the server does not describe single models.  Raises EndpointError.
+    Unchanged where the server does not list it any more.  Raises EndpointError.
     """
-    now = describe_model(endpoint, model.key or model.id)
+    now = describe_model(endpoint, _key(model))
+    now = now or next((m for m in list_models(endpoint).models if m.id == model.id), None)
     if now is None:
         return model
-    context = now.context_tokens or model.context_tokens
-    return replace(model, loaded=now.loaded, context_tokens=context)
+    return replace(
+        model,
+        loaded=now.loaded,
+        context_tokens=now.context_tokens or model.context_tokens,
+        parallel=now.parallel or model.parallel,
+    )
+
+
+def _look(endpoint: Endpoint, on_offer: Callable[[Offer], None]) -> Offer:
+    offer = list_models(endpoint)
+    on_offer(offer)
+    return offer
+
+
+def _request(model: ModelInfo, context_tokens: int | None) -> Mapping[str, object]:
+    body: dict[str, object] = {"model": _key(model)}
+    if context_tokens:
+        body["context_length"] = min(context_tokens, model.max_context_tokens or context_tokens)
+    return body
 
 
 def _key(model: ModelInfo) -> str:
@@ -126,7 +181,8 @@ def _load(
     """Return the server's answer to the load, which may cost our other models their place."""
     for other in ours:
         try:
-            return _wait(endpoint, body, limit_seconds)
+            # A refusal comes soon: nothing is told before that would have to be told again.
+            return _post_load(endpoint, body, limit_seconds, quiet_seconds=TELL_EVERY_SECONDS)
         except EndpointError as error:
             if not _NO_ROOM.search(error.message):
                 raise
@@ -137,38 +193,28 @@ def _load(
         # Gone already is as good; what else went wrong, the next try to load says.
         with suppress(ModelUnavailable, RequestRefused):
             endpoint.post(UNLOAD_PATH, {"instance_id": other.id})
-    return _wait(endpoint, body, limit_seconds)
+    return _post_load(endpoint, body, limit_seconds)
 
 
-def _wait(endpoint: Endpoint, body: Mapping[str, object], limit_seconds: float) -> object:
+def _post_load(
+    endpoint: Endpoint,
+    body: Mapping[str, object],
+    limit_seconds: float,
+    quiet_seconds: float = 0.0,
+) -> object:
     """Return the answer to a request to load; a busy server is asked again until the limit."""
-    started = time.monotonic()
-    loading = _in_background(lambda: endpoint.post(LOAD_PATH, body))
-    while (waited := time.monotonic() - started) < limit_seconds:
-        endpoint.on_wait(f"{endpoint.host} loads {body['model']}", waited)
-        pause = min(_TELL_EVERY_SECONDS, limit_seconds - waited)
-        try:
-            return loading.result(pause)
-        except TimeoutError:
-            continue
-        except ServerBusy as busy:
-            time.sleep(min(busy.retry_after_seconds or pause, limit_seconds - waited))
-            loading = _in_background(lambda: endpoint.post(LOAD_PATH, body))
-    raise ServerBusy(
-        f"{endpoint.host} did not load {body['model']} within {limit_seconds:g} seconds",
-        f"load it there (lms load {body['model']}), or raise RAG_LOAD_TIMEOUT_SECONDS",
-    )
+    started, model = time.monotonic(), str(body["model"])
 
+    def post() -> object:
+        while True:
+            try:
+                return endpoint.post(LOAD_PATH, body)
+            except AnswerTimeout as slow:
+                raise too_slow(endpoint, model, time.monotonic() - started) from slow
+            except ServerBusy as busy:
+                time.sleep(busy.retry_after_seconds or TELL_EVERY_SECONDS)
+                if time.monotonic() - started >= limit_seconds:
+                    raise too_slow(endpoint, model, limit_seconds) from busy
 
-def _in_background(action: Callable[[], object]) -> Future[object]:
-    """Return the future of an action whose thread never keeps the program from ending."""
-    future: Future[object] = Future()
-
-    def act() -> None:
-        try:
-            future.set_result(action())
-        except BaseException as error:  # as an Executor does: it concerns whoever waits
-            future.set_exception(error)
-
-    threading.Thread(target=act, name="load", daemon=True).start()
-    return future
+    name = f"load {endpoint.url} {model}"
+    return wait_for(endpoint, model, name, post, limit_seconds, quiet_seconds)

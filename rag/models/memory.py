@@ -26,7 +26,10 @@ class Memory:
         return self._read().get(key)
 
     def keep(self, key: str, record: Mapping[str, object]) -> None:
-        """Keep a record of JSON values; what others wrote meanwhile stays."""
+        """Keep a record of JSON values beside those of other keys.
+
+        Of two processes that write at the same moment, the last one's records stay.
+        """
         self._write({**self._read(), key: dict(record)})
 
     def forget(self, prefix: str) -> None:

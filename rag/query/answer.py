@@ -20,6 +20,22 @@ from rag.query.prompt import Prompt
 
 REFUSAL = "Not in your documents."
 THINKING_SWITCHED_OFF = "thinking was switched off after the model wrote only thoughts"
+BROKE_OFF = "the server broke off"
+"""How the note begins that says, in the server's own words, why an answer ends in the middle."""
+
+_CALLED_TOOL = (
+    "{} called a tool instead of answering",
+    "ask again, or load another chat model",
+)
+_FILTERED = ("the server's filter cut the whole answer of {}", "ask in other words")
+# Finish reasons, "stop" and whatever servers call it aside, with why there may be no text.
+_WHY_EMPTY = {
+    "content_filter": _FILTERED,
+    "tool_calls": _CALLED_TOOL,
+    "function_call": _CALLED_TOOL,
+}
+_INCOMPLETE = frozenset(("length", "truncated", *_WHY_EMPTY))
+_MOST_TOKENS = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +54,13 @@ class Answer:
 
     Every `[n]` in `text` has a citation, but for brackets inside a quotation.  `abstained`
     means that the passages do not hold the answer; `context` then holds the nearest ones.
-    `complete` is False when the answer was cut off, by its limit (`finish_reason` "length") or
-    by a fault ("truncated").  `extractive` says that sentences were quoted by the embedded
-    model, not written.  `retrieved` passages were found; those in `context` fitted.  `model` was
-    asked, `served_by` is who the server says answered, "" if it does not.  `notes` are for the
-    reader, one line each.  `native` is what LM Studio's own surface adds, None elsewhere.
+    `complete` is False when the answer was cut off: by its limit (`finish_reason` "length"), by
+    a fault ("truncated"), by a filter ("content_filter") or for a tool ("tool_calls",
+    "function_call"); any other reason is an answer's own end.  `extractive` says that sentences
+    were quoted by the embedded model, not written.  `retrieved` passages were found; those in
+    `context` fitted.  `model` was asked, `served_by` is who the server says answered, "" if it
+    does not.  `notes` are for the reader, one line each.  `native` is what LM Studio's own
+    surface adds, None elsewhere.
     """
 
     question: str
@@ -80,7 +98,8 @@ def write_answer(
     What a reasoning model thinks goes to `on_thinking` and is no part of the answer.
 
     A refusal is never shown to `on_text`: the text is held back until it is known to be none.
-    A stream that breaks after the first words gives an answer that is not complete.  Raises
+    A stream that breaks after the first words gives an answer that is not complete, with what
+    the server said in its notes; what breaks after the finish reason is no matter.  Raises
     EndpointError when it broke before, OnlyThought when the model wrote nothing but thoughts,
     BadResponse when it wrote nothing at all.  Before ContextOverflow and OnlyThought nothing
     was shown to `on_text`: the question can be asked again.
@@ -101,12 +120,12 @@ def write_answer(
         context=prompt.context,
         retrieved=prompt.retrieved,
         abstained=abstained,
-        complete=draft.finish_reason == "stop",
-        finish_reason=draft.finish_reason or "truncated",
+        complete=draft.end not in _INCOMPLETE,
+        finish_reason=draft.end,
         extractive=extractive,
         model=model,
         served_by=draft.served_by,
-        notes=(*notes, *_notes(prompt, model, draft.served_by)),
+        notes=(*notes, *_notes(prompt, model, draft)),
         usage=draft.usage,
         timings=draft.timings(retrieve_seconds),
         native=draft.native,
@@ -144,6 +163,7 @@ class _Draft:
         self.reasoned = False
         self.served_by = ""
         self.finish_reason: str | None = None
+        self.fault: EndpointError | None = None
         self.usage = Usage()
         self.native: NativeReport | None = None
         self._began_at = 0.0
@@ -155,12 +175,17 @@ class _Draft:
         try:
             for delta in stream:
                 self.add(delta)
-        except EndpointError:
+        except EndpointError as error:
             # What was written before the server failed is kept, marked as cut off.
             if not self.text.strip():
                 raise
-            self.finish_reason = "truncated"
+            self.fault = None if self.finish_reason else error
         self._ended_at = time.perf_counter()
+
+    @property
+    def end(self) -> str:
+        """Return the finish reason, "truncated" where the server gave none."""
+        return self.finish_reason or "truncated"
 
     def add(self, delta: Delta) -> None:
         self.usage = delta.usage or self.usage
@@ -185,9 +210,9 @@ class _Draft:
     def fail(self, model: str, *, has_thought: bool) -> NoReturn:
         """Say why there is no answer; what was shown cannot be taken back and asked again."""
         if not has_thought:
-            raise BadResponse(
-                f"{model} wrote an empty answer", "ask again, or load another chat model"
-            )
+            empty = ("{} wrote an empty answer", "ask again, or load another chat model")
+            message, hint = _WHY_EMPTY.get(self.end, empty)
+            raise BadResponse(message.format(model), hint)
         spent = "spent all its tokens on thinking" if self.finish_reason == "length" else "thought"
         kind = BadResponse if self._shown else OnlyThought
         raise kind(
@@ -203,11 +228,13 @@ class _Draft:
     def show_rest(self) -> None:
         """Show what was held back, now that it is no refusal."""
         if len(self.text) > self._shown:
-            self._on_text(self.text[self._shown :])
+            rest = self.text[self._shown :]
+            self._on_text(rest if self._shown else rest.lstrip())
             self._shown = len(self.text)
 
 
-def _notes(prompt: Prompt, model: str, served_by: str) -> Iterator[str]:
+def _notes(prompt: Prompt, model: str, draft: _Draft) -> Iterator[str]:
+    served_by = draft.served_by
     if len(prompt.context) < prompt.retrieved:
         yield (
             f"{len(prompt.context)} of {prompt.retrieved} passages fit in the context of {model} "
@@ -215,6 +242,9 @@ def _notes(prompt: Prompt, model: str, served_by: str) -> Iterator[str]:
         )
     if served_by and canonical_name(served_by) != canonical_name(model):
         yield f"the server answered with {' '.join(served_by.split())[:120]} instead of {model}"
+    if draft.fault:
+        said = "; ".join(filter(None, (draft.fault.message, draft.fault.hint)))
+        yield f"{BROKE_OFF}: {' '.join(said.split())}"
 
 
 def _is_refusal(text: str) -> bool:
@@ -229,4 +259,5 @@ def _without_decoration(text: str) -> str:
 
 
 def _rate(tokens: int, seconds: float) -> float | None:
-    return tokens / seconds if tokens and seconds > 0 else None
+    # Some servers send nonsense for a count; a huge one would not even go into a float.
+    return tokens / seconds if 0 < tokens < _MOST_TOKENS and seconds > 0 else None

@@ -272,12 +272,41 @@ def test_models_are_listed_when_none_of_them_embeds(run, server):
     assert f"→ {name}  chat  not loaded  Q8_0" in out
     assert f"chat: {name} — the only chat model offered" in out
     assert "embedding: none — LM Studio offers no embedding model" in out
-    assert "fix: load one" in out
+    assert "\nfix: load one" in out
     code, out, _ = run("models", "--endpoint", server.url, "--json")
     assert code == 1
     assert "no embedding model" in json.loads(out)["embedding"]["error"]
-    assert "lms load" in json.loads(out)["embedding"]["fix"]
+    assert "lms get" in json.loads(out)["embedding"]["fix"]
     assert json.loads(out)["chat"]["model"] == name
+
+
+def test_server_without_models_is_told_in_words(run, server):
+    server.on("/api/v1/models", as_json({"models": []}))
+    server.on("/v1/models", as_json({"object": "list", "data": []}))
+    code, out, _ = run("models", "--endpoint", server.url)
+    assert code == 1
+    assert out.splitlines()[1] == "  no models"
+    assert "context" not in out
+
+
+def test_model_that_runs_elsewhere_is_listed_so(capsys):
+    host = "https://ollama.com:443"
+    models = [
+        ModelInfo("a:1b-cloud", "chat", False, remote_host=host),
+        ModelInfo("b:cloud", "chat"),
+    ]
+    show_table(Terminal(), models, [])
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"at {host}")
+    assert second.endswith("at another machine")
+
+
+def test_waiting_for_a_list_of_models_is_told(run, server):
+    busy = as_json({"error": {"message": "Loading model"}}, 503)
+    there = as_json({"models": [{"type": "llm", "key": "c", "loaded_instances": []}]})
+    server.on("/api/v1/models", busy, there)
+    _, _, err = run("models", "--endpoint", server.url)
+    assert "Loading model" in err
 
 
 def test_long_names_give_way_on_a_narrow_terminal(capsys, monkeypatch):

@@ -323,12 +323,13 @@ class ShrinkingEmbedder:
     """Learns from what it is sent that the server takes fewer tokens than was thought."""
 
     def __init__(self, inner, true_limit: int) -> None:
-        self.inner, self.true_limit, self.rounds = inner, true_limit, 0
+        self.inner, self.true_limit, self.rounds, self.sent = inner, true_limit, 0, 0
 
     def __getattr__(self, name: str):
         return getattr(self.inner, name)
 
     def embed(self, texts):
+        self.sent += len(texts)
         counts = self.inner.count_tokens(texts)
         taken = list(range(len(texts)))
         while taken and (longest := max(counts[i] for i in taken)) > self.true_limit:
@@ -357,6 +358,7 @@ def test_documents_whose_chunks_prove_too_long_are_cut_again_in_the_same_run(
     assert report.skipped == ()
     assert embedder.rounds > 1
     assert len(report.ingested) == len(index.ids()) == 8
+    assert report.embedded == embedder.sent > report.chunks
     assert [step.files_done for step in seen] == list(range(9))
     for name in report.ingested:
         document, chunks = index.documents[os.path.realpath(folder), name]

@@ -1025,7 +1025,7 @@ def shapes_of_200() -> Iterator[Case]:
         {"type": 7, "key": "alpha", "loaded_instances": [{"config": None}], "max_context_length": "many"},
         {"type": "llm", "key": "beta", "loaded_instances": [None], "quantization": "q4"}]})}, listing(),
         Gives(lambda offer, _: [m.id for m in offer.models] == ["alpha", "beta"]))  # fmt: skip
-    yield Case("23 21", "no model at all", {NATIVE: as_json({"models": []}), MODELS: openai_list()}, embedding_documents("a"), Fails(ModelUnavailable, "no embedding model", "lms load"))  # fmt: skip
+    yield Case("23 21", "no model at all", {NATIVE: as_json({"models": []}), MODELS: openai_list()}, embedding_documents("a"), Fails(ModelUnavailable, "no embedding model", "lms "))  # fmt: skip
 
 
 def native_post(run: Run) -> object:
@@ -1605,9 +1605,150 @@ def no_secret_sent(_result, run: Run) -> bool:
     return bool(run.sent) and not any(SECRET in str(r.headers) + r.path for r in run.sent)
 
 
+RESPONSES = "/v1/responses"
+LETTER = "Dear Ms Sailmaker, the authentication failed and no models loaded on our boat."
+
+
+def response_events(*events: Mapping[str, object], **response: object) -> Reply:
+    """A stream of /v1/responses and its end."""
+    return sse(*events, {"type": "response.completed", "response": {"status": "completed", **response}}, done=False)  # fmt: skip
+
+
+def doubled(request: Request) -> Reply:
+    """The answer twice in one piece, on a connection that stays open."""
+
+    def pieces() -> Iterator[bytes]:
+        yield raw_reply(bytes_of(embed(request))) * 2
+        time.sleep(0.5)
+
+    return Reply(pieces(), raw=True)
+
+
+def embedding_twice(run: Run) -> object:
+    with connected(run) as endpoint:
+        return [rounded(endpoint.embed("stub", [text])) for text in ("aab", "ccd")]
+
+
+def asking_of_letter(run: Run) -> object:
+    with connected(run) as endpoint:
+        return endpoint.complete("stub", [Message("user", LETTER)], 50)
+
+
+def asking_twice(run: Run) -> int:
+    """Ask without thinking two times; the number of requests of the second."""
+    with connected(run) as endpoint:
+        endpoint.complete("stub", [Message("user", "Hi")], 50)
+        before = len(run.sent)
+        endpoint.complete("stub", [Message("user", "Hi")], 50)
+        return len(run.sent) - before
+
+
+def refuses_one_by_one(request: Request) -> Reply:
+    fields = ("reasoning_effort", "stream_options")
+    refused = [name for name in fields if name in request.json]
+    return fail(f"unexpected field {refused[0]}", 400) if refused else HELLO
+
+
+def says_but(word: str, secret: str) -> Callable[[PipelineError], bool]:
+    return lambda error: word in error.message and secret not in error.message + error.hint
+
+
+def after_the_end() -> Iterator[Case]:
+    """What follows a finish reason, and what comes before the first word."""
+    ended = sse(chunk("hello"), chunk("", "stop"), done=False)
+    for name, more in {
+        "an error": b'data: {"error": "late"}\n\n',
+        "no JSON": b"data: {oops\n\n",
+        "no UTF-8": b"data: \xff\xfe\n\n",
+    }.items():
+        yield Case("28 C38", f"{name} after the finish reason", {CHAT: as_stream([*ended.body, more])}, chatting(), DONE)  # fmt: skip
+    yield Case("28 C36", "reset after the finish reason", {CHAT: Reply(ended.body, headers=EVENTS, fault="reset")}, chatting(), DONE)  # fmt: skip
+    long = Timeouts(1, 9, 9, 0.01, 1)
+    yield Case("28 C40", "silence after the finish reason ends in two seconds", {CHAT: lambda _: as_stream(stall(ended.body))}, chatting(long), DONE, seconds=3)  # fmt: skip
+    nothing = {"retry": b"retry: 3000\n\n", "event": b"event: ping\n\n", "data": b"data:\n\n", "id": b"id: 1\n\n"}  # fmt: skip
+    for name, piece in nothing.items():
+        yield Case("29 C39", f"an event of `{name}` alone", {CHAT: sse(piece, chunk("hel"), piece, chunk("lo", "stop"))}, chatting(), DONE)  # fmt: skip
+    ping = b'data: {"type": "ping"}\n\n'
+    half = sse(chunk("half an"), done=False)
+    yield Case("30 C40", "pings as data, in mid stream", {CHAT: lambda _: as_stream(stall(half.body, ping))}, chatting(Timeouts(1, 5, 0.3, 0.01, 1)), Gives(lambda s, _: s.text == "half an" and "nothing" in s.error), seconds=2)  # fmt: skip
+    for reason, finish in {"eos": "stop", "end_turn": "stop", "model_length": "length", "content_filter": "content_filter"}.items():  # fmt: skip
+        yield Case("25 28", f"finish reason {reason}", {CHAT: answer("hello", finish=reason)}, chatting(), Gives(lambda s, _, finish=finish: s.finish == finish))  # fmt: skip
+    lost = sse(chunk("\n "), {"error": "Model unloaded."})
+    yield Case("17 C26", "lost after blanks only, then well", {CHAT: [lost, HELLO]}, chatting(), DONE)  # fmt: skip
+    lost = sse(chunk(reasoning="hm"), {"error": "Model unloaded."})
+    yield Case("31 C26", "lost after thoughts only", {CHAT: lost}, chatting(), Fails(ModelLost, "Model unloaded", "load", sent=1))  # fmt: skip
+    pair = sse(chunk("hello \ud83d"), chunk("\ude00", "stop"))
+    yield Case("29 C39", "a pair of surrogates in two chunks", {CHAT: pair}, chatting(), Gives(lambda s, _: s.text == "hello \U0001f600"))  # fmt: skip
+    yield Case("29 C39", "one surrogate alone", {CHAT: sse(chunk("hello \ud83d"), chunk("!", "stop"))}, chatting(), Gives(lambda s, _: s.text == "hello \ufffd!"))  # fmt: skip
+    for name, count in {"huge": 10**400, "below zero": -5, "a truth": True}.items():
+        yield Case("34 C22", f"usage is {name}", {CHAT: sse(chunk("hello"), {**chunk("", "stop"), "usage": usage(count, count)})}, chatting(), Gives(lambda s, _: s.usage == Usage(0, 0)))  # fmt: skip
+    two_lines = b'data: {"choices": [{"delta": {"content": "hidden"}}]}\ndata: {}\n\n'
+    yield Case("31 C39", "two objects in one event", {CHAT: as_stream([two_lines])}, chatting(), Fails(BadResponse, "no JSON", "log", what=says_but("", "hidden")))  # fmt: skip
+
+
+def other_surfaces() -> Iterator[Case]:
+    """/v1/responses, refusals and tools."""
+    said = {"type": "message", "content": [{"type": "output_text", "text": "hello"}]}
+    thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}
+    asked = chatting(surface="responses")
+    yield Case("29", "/v1/responses: the text in its last event only", {RESPONSES: response_events(output=[thought, said])}, asked, Gives(lambda s, _: (s.text, s.reasoning) == ("hello", "hm")))  # fmt: skip
+    words = {"type": "response.output_text.delta", "delta": "hello"}
+    yield Case("29", "/v1/responses: the text again in its last event", {RESPONSES: response_events(words, output=[thought, said])}, asked, DONE)  # fmt: skip
+    yield Case("26", "/v1/responses: thoughts only", {RESPONSES: response_events(output=[thought])}, asked, Gives(lambda s, _: (s.text, s.reasoning, s.finish) == ("", "hm", "stop")))  # fmt: skip
+    yield Case("29", "/v1/responses: a refusal", {RESPONSES: response_events({"type": "response.refusal.delta", "delta": "No."})}, asked, Gives(lambda s, _: s.text == "No."))  # fmt: skip
+    filtered = {"type": "response.incomplete", "response": {"incomplete_details": {"reason": "content_filter"}}}  # fmt: skip
+    yield Case("25", "/v1/responses: cut by a filter", {RESPONSES: sse(words, filtered)}, asked, Gives(lambda s, _: s.finish == "content_filter"))  # fmt: skip
+    yield Case("29", "a refusal", {CHAT: sse(chunk(refusal="No."), chunk("", "stop"))}, chatting(), Gives(lambda s, _: s.text == "No."))  # fmt: skip
+    tool = chunk(tool_calls=[{"index": 0, "function": {"name": "look"}}])
+    called = Fails(BadResponse, "called a tool", "chat model", sent=1)
+    yield Case("29", "a tool is called", {CHAT: sse(tool, chunk(None, "tool_calls"))}, chatting(), called)  # fmt: skip
+    yield Case("29", "/v1/responses: a tool is called", {RESPONSES: response_events(output=[{"type": "function_call", "name": "look"}])}, asked, called)  # fmt: skip
+    for name, reply in {"404": fail("Not Found", 404), "200 unexpected endpoint": UNEXPECTED}.items():  # fmt: skip
+        yield Case("14 C12", f"/v1/responses is not there: {name}", {RESPONSES: reply}, asked, Fails(EndpointError, "", "set RAG_CHAT_SURFACE=chat", sent=1))  # fmt: skip
+    yield Case("26 Q15", "optional fields refused one after the other", {CHAT: refuses_one_by_one}, asking_twice, Gives(1))  # fmt: skip
+
+
+def echoes_and_lists() -> Iterator[Case]:
+    """Answers that are another's, words that are the document's, lists that come badly."""
+    yield Case("6 18", "every answer twice in one piece", {EMBED: doubled}, embedding_twice, Gives(lambda rows, _: rows == [rounded(normal("aab")), rounded(normal("ccd"))]))  # fmt: skip
+    hidden = says_but("…", "Sailmaker")
+    for name, reply in {
+        "as it is": fail(f"cannot embed: {LETTER}", 400),
+        "on other lines": fail("cannot embed: " + LETTER.replace(" ", "\n"), 400),
+        "as JSON": fail(f"cannot embed: {json.dumps([LETTER])}", 400),
+    }.items():
+        yield Case("13 Q8", f"400 echoes the text {name}", {EMBED: reply}, embedding(LETTER), Fails(RequestRefused, "cannot embed", "", sent=1, what=hidden))  # fmt: skip
+    yield Case("13 Q8", "an echo in an error of a stream", {CHAT: sse({"error": f"bad prompt: {LETTER}"})}, asking_of_letter, Fails(EndpointError, "bad prompt", "", sent=3, what=hidden))  # fmt: skip
+    yield Case("13", "400 with a word of keys in it", {EMBED: fail('odd token "authentication"', 400)}, embedding(), Fails(RequestRefused, "odd token", "log", sent=1))  # fmt: skip
+    yield Case("13 15", "an overflow with words of keys in it", {EMBED: fail("authentication failed exceeds the context size (512 tokens)", 400)}, embedding(), Fails(ContextOverflow, "512", "context", sent=1))  # fmt: skip
+    yield Case("13", "500 of a document about models", {EMBED: fail("The model of the boat is old, the page was not found", 500)}, embedding(), Fails(EndpointError, "boat", "log", sent=3, what=lambda e: type(e) is EndpointError))  # fmt: skip
+    yield Case("8 C20", "texts for numbers", {EMBED: rows(["0.1", "2"])}, embedding(), Fails(BadResponse, "a text", "log", sent=2))  # fmt: skip
+    yield Case("8 C20", "a truth for a number", {EMBED: rows([True, 0.5])}, embedding(), Fails(BadResponse, "a truth", "log", sent=2))  # fmt: skip
+    cut = Reply(
+        b'HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n{"data": [{"ind', raw=True
+    )
+    yield Case("14 C4", "half of the JSON, without a length, then whole", {EMBED: once(cut, GOOD)}, embedding(), ONE)  # fmt: skip
+    yield Case("14 C4", "half of the JSON, without a length, always", {EMBED: cut}, embedding(), Fails(BadResponse, "JSON", "log", sent=2, what=lambda e: "/v1" not in e.hint))  # fmt: skip
+    listed = Gives(lambda offer, _: [m.id for m in offer.models] == ["alpha"])
+    good = openai_list("alpha")
+    yield Case("17 C9", "500 once, then the list", {MODELS: once(fail("x", 500), good)}, listing(), listed)  # fmt: skip
+    yield Case("17 C9", "502 for the list, always", {MODELS: Reply(b"<html>bad gateway", 502)}, listing(), Fails(EndpointError, "bad gateway", "log"))  # fmt: skip
+    yield Case("13 23", "a list with a byte order mark", {MODELS: Reply(b"\xef\xbb\xbf" + bytes_of(good))}, listing(), listed)  # fmt: skip
+    yield Case("13 23", "a list with NaN", {MODELS: Reply(b'{"data": [{"id": "alpha", "created": NaN}]}')}, listing(), listed)  # fmt: skip
+    yield Case("13 23", "the list is a truth", {EMBED: fail(NO_MODEL, 404), MODELS: as_json({"data": True})}, embedding(), Fails(ModelUnavailable, "no models loaded", "load"))  # fmt: skip
+    yield Case("1", "encryption answers http://", {EMBED: Reply(b"\x15\x03\x01\x00\x02\x02\x46", raw=True)}, embedding(), Fails(BadResponse, "something else", "https://", sent=1))  # fmt: skip
+    yield Case("1", "304 without a place", {EMBED: Reply(b"HTTP/1.1 304 Not Modified\r\n\r\n", raw=True)}, embedding(), Fails(BadResponse, "does not say where", "RAG_ENDPOINT", sent=1))  # fmt: skip
+
+
+def normal(text: str) -> numpy.ndarray:
+    vector = numpy.array([letters(text)])
+    return vector / numpy.linalg.norm(vector)
+
+
 CASES: list[Case] = [
     *connection(), *limits(), *errors(), *shapes_of_200(), *overflows(), *waiting(), *vectors_of_every_kind(), *batches(),
     *streams(), *answers(), *ingests(), *objects(), *kinds_of_chat_choice(),
+    *after_the_end(), *other_surfaces(), *echoes_and_lists(),
 ]  # fmt: skip
 
 

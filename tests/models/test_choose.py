@@ -6,7 +6,7 @@ from rag.models.base.errors import (
     EndpointError,
     ModelUnavailable,
 )
-from rag.models.choose import choose_chat, choose_embedding
+from rag.models.choose import choose_chat, choose_embedding, runs_elsewhere
 from rag.models.discover import ModelInfo, Offer, list_models
 
 UNKNOWN_PATH = {"error": "Unexpected endpoint or method. (GET /x)"}
@@ -64,7 +64,7 @@ def test_native_v1_tells_loaded_context_and_parallelism():
     assert (offer.server, offer.source) == ("LM Studio", "/api/v1/models")
     assert offer.models == (
         ModelInfo("gemma-3-270m-it-qat", "chat", True, 4096, 32768, "Q4_0", 4,
-                  publisher="lmstudio-community", format="gguf", batch_tokens=512),
+                  publisher="lmstudio-community", format="gguf"),
         ModelInfo("text-embedding-nomic-embed-text-v1.5", "embedding", False, None, 2048, "F16"),
     )  # fmt: skip
 
@@ -167,18 +167,114 @@ def test_chat_model_is_never_one_that_embeds(models, wanted, chosen):
 
 
 @pytest.mark.parametrize(
-    ("models", "wanted", "certain"),
+    ("models", "unproven"),
     [
-        ([CHAT, EMBEDDER], None, True),
-        ([EMBEDDER], "nomic-embed-text-v1.5", True),
-        ([CHAT, MISTYPED], None, False),
-        ([CHAT, EMBEDDER], "llama-3", False),
-        ([ModelInfo("nomic-embed-text:latest")], None, False),
-        ([ModelInfo("/tmp/m.gguf")], None, False),
+        ([CHAT, EMBEDDER], False),
+        ([ModelInfo("nomic-embed-text:latest")], False),
+        ([CHAT, MISTYPED], True),
+        ([ModelInfo("/tmp/m.gguf")], True),
     ],
 )
-def test_choice_by_name_alone_is_not_certain(models, wanted, certain):
-    assert choose_embedding(offer(*models), wanted).certain is certain
+def test_choice_that_is_a_guess_says_so(models, unproven):
+    assert ("the first text sent proves it" in choose_embedding(offer(*models), None).reason) is (
+        unproven
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen/Qwen3-4B", "Meta-Llama-3.1-8B-Instruct", "gemma-3-4b-it", "openai/gpt-oss-20b",
+        "deepseek-r1-distill", "starcoder2-coder", "phi-4", "/models/Mistral-7B-v0.3.gguf",
+        "llama-2-7b-chat", "smollm2:1.7b-instruct",
+    ],
+)  # fmt: skip
+def test_only_model_that_is_plainly_for_chat_does_not_embed(name):
+    only = Offer("vLLM", "/v1/models", (ModelInfo(name),))
+    with pytest.raises(ModelUnavailable, match="vLLM offers no embedding model") as caught:
+        choose_embedding(only, None)
+    assert "vllm serve" in caught.value.hint
+    assert "RAG_EMBEDDING_ENDPOINT=embedded" in caught.value.hint
+    assert "set RAG_EMBEDDING_MODEL" in caught.value.hint
+    assert choose_embedding(only, name).model.id == name
+    assert choose_chat(only, None).model.id == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["intfloat/e5-mistral-7b-instruct", "instructor-large", "sentence-bert-base-it", "stella_en",
+     "Qwen/Qwen3-Embedding-4B", "/home/chat/m.gguf"],
+)  # fmt: skip
+def test_only_model_that_may_embed_is_used(name):
+    assert choose_embedding(offer(ModelInfo(name)), None).model.id == name
+
+
+@pytest.mark.parametrize(
+    ("server", "embed", "chat"),
+    [
+        ("LM Studio", "lms get nomic-ai/nomic-embed-text-v1.5", "lms load qwen/qwen3-4b"),
+        ("Ollama", "ollama pull nomic-embed-text", "ollama pull qwen3:4b"),
+        ("llama.cpp", "llama-server -m nomic-embed-text-v1.5.gguf --embeddings",
+         "llama-server -m Qwen3-4B.gguf"),
+        ("vLLM", "vllm serve", "vllm serve Qwen/Qwen3-4B"),
+        ("the server", "lms get nomic-ai/nomic-embed-text-v1.5", "lms get qwen/qwen3-4b"),
+    ],
+)  # fmt: skip
+def test_hints_are_in_the_commands_of_the_server(server, embed, chat):
+    nothing = Offer(server, "/v1/models", ())
+    hints = []
+    for choose, wanted in [(choose_embedding, None), (choose_chat, None), (choose_chat, "my-own")]:
+        with pytest.raises(ModelUnavailable) as caught:
+            choose(nothing, wanted)
+        hints.append(caught.value.hint)
+    assert embed in hints[0]
+    assert chat in hints[1]
+    assert "RAG_CHAT_ENDPOINT=embedded" in hints[1]
+    assert "my-own" in hints[2]
+    assert "RAG_CHAT_MODEL" in hints[2]
+    assert not any("MODEL" in h.replace("RAG_CHAT_MODEL", "") for h in hints)
+
+
+CLOUD = ModelInfo("gpt-oss:120b-cloud", "chat", loaded=True)
+PROXIED = ModelInfo("deepseek", "chat", loaded=True, remote_host="https://ollama.com")
+
+
+@pytest.mark.parametrize("remote", [CLOUD, PROXIED, ModelInfo("glm-4.6:cloud")])
+def test_model_that_runs_elsewhere_is_chosen_only_without_another_or_by_name(remote):
+    assert choose_chat(offer(remote, COLD_CHAT), None).model == COLD_CHAT
+    assert "it runs at" not in choose_chat(offer(remote, COLD_CHAT), None).reason
+    assert choose_chat(offer(remote, COLD_CHAT), remote.id).model == remote
+    alone = choose_chat(offer(remote, EMBEDDER), None)
+    assert alone.model == remote
+    place = remote.remote_host or "another machine"
+    assert alone.reason.endswith(f"; it runs at {place}, not on this server")
+
+
+def test_embedding_model_that_runs_elsewhere_is_chosen_last_too():
+    remote = ModelInfo("embeddinggemma:cloud", "embedding", loaded=True)
+    assert choose_embedding(offer(remote, COLD_EMBEDDER), None).model == COLD_EMBEDDER
+    assert "another machine" in choose_embedding(offer(remote), None).reason
+    assert runs_elsewhere(remote)
+    assert not runs_elsewhere(ModelInfo("cloud-atlas:7b"))
+
+
+def test_loaded_instance_with_the_largest_context_is_chosen():
+    small = ModelInfo("phi-4", "chat", True, 4096)
+    large = ModelInfo("phi-4:2", "chat", True, 16384, key="phi-4")
+    huge = ModelInfo("other", "chat", True, 131072)
+    choice = choose_chat(offer(small, large), None)
+    assert choice.model == large
+    assert choice.reason == (
+        "the only chat model loaded, of its 2 instances the one with the largest context "
+        "(16384 tokens)"
+    )
+    choice = choose_chat(offer(small, huge, large), None)
+    assert choice.model == large
+    assert choice.reason.startswith("the first of 2 loaded chat models, of its 2 instances")
+    twin = ModelInfo("phi-4:2", "chat", True, 4096, key="phi-4")
+    choice = choose_chat(offer(small, twin), None)
+    assert (choice.model, choice.reason) == (
+        small, "the only chat model loaded, the first of its 2 instances")  # fmt: skip
 
 
 def test_reranker_neither_embeds_nor_answers():
@@ -192,7 +288,7 @@ def test_reranker_neither_embeds_nor_answers():
 def test_model_that_sees_images_answers_too():
     native = {"data": [{"id": "qwen2-vl", "type": "vlm", "state": "loaded"}]}
     choice = choose_chat(list_models(Server(_api_v0_models=native)), None)
-    assert (choice.model.id, choice.certain) == ("qwen2-vl", True)
+    assert choice.model.id == "qwen2-vl"
 
 
 def test_one_of_two_instances_is_chosen_by_its_name():

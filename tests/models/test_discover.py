@@ -1,4 +1,6 @@
-from rag.models.base.errors import EndpointUnreachable
+import pytest
+
+from rag.models.base.errors import EndpointUnreachable, ServerBusy
 from rag.models.discover import (
     KNOWN_SERVERS,
     ModelInfo,
@@ -65,6 +67,43 @@ def test_servers_are_found_in_the_stated_order():
     assert [url for url, _ in found] == [ollama, llama]
 
 
+class Loading(Server):
+    """Busy as it is while a model is loaded: in JSON everywhere, or as a web page says it."""
+
+    is_json = True
+
+    def get(self, path: str) -> object:
+        if self.is_json or path.startswith("/v1/"):
+            raise ServerBusy("127.0.0.1 says: Loading model", "wait", retryable=True)
+        return None
+
+
+class WebPage(Loading):
+    is_json = False
+
+
+def test_server_that_loads_is_found_and_a_web_page_is_not():
+    llama, vllm = KNOWN_SERVERS[3][1], KNOWN_SERVERS[4][1]
+    kinds = {llama: Loading, vllm: WebPage}
+    ((url, offer),) = find_servers(lambda url: kinds.get(url, Nobody)(url))
+    assert (url, offer.server, offer.models) == (llama, "llama.cpp", ())
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"_api_v1_models": {"models": []}, "_v1_models": {"object": "list", "data": []}},
+        {"_v1_models": {"object": "list", "data": None}},
+    ],
+)
+def test_server_without_a_model_is_found_under_its_usual_name(answers):
+    for name, place in KNOWN_SERVERS:
+        ((url, offer),) = find_servers(
+            lambda url, place=place: Server(url, **answers) if url == place else Nobody(url)
+        )
+        assert (url, offer.server, offer.models) == (place, name, ())
+
+
 def test_each_loaded_instance_is_listed_with_its_own_context():
     row = {"type": "llm", "key": "qwen", "loaded_instances": [
         {"id": "qwen", "config": {"context_length": 4096, "parallel": 4, "eval_batch_size": 512}},
@@ -72,7 +111,7 @@ def test_each_loaded_instance_is_listed_with_its_own_context():
     idle = {"type": "llm", "key": "phi", "loaded_instances": []}
     offer = list_models(Server(_api_v1_models={"models": [row, idle]}))
     assert offer.models == (
-        ModelInfo("qwen", "chat", True, 4096, parallel=4, batch_tokens=512),
+        ModelInfo("qwen", "chat", True, 4096, parallel=4),
         ModelInfo("qwen:2", "chat", True, 16384, key="qwen"),
         ModelInfo("phi", "chat", False),
     )

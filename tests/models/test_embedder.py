@@ -16,7 +16,7 @@ from rag.models.base.errors import (
 )
 from rag.models.discover import ModelInfo
 from rag.models.embedding.embedder import connect_embedder
-from rag.models.embedding.pace import Pace
+from rag.models.embedding.pace import Pace, PaceRecord
 from rag.models.endpoint import Endpoint, Timeouts
 
 PROBE = "A sentence to probe with."
@@ -162,7 +162,21 @@ def test_a_crash_of_a_large_request_is_met_with_smaller_ones(connect, server):
         vectors, numpy.stack([embedder.embed([t])[0] for t in texts]), rtol=1e-6
     )
     assert (embedder.batch_size, embedder.in_flight) == (8, 1)
-    assert embedder.pace.record.settled
+    assert embedder.pace.record == PaceRecord(8, 1), "a later run may look again"
+
+
+def test_a_crash_far_above_what_the_server_takes_is_not_repeated_in_steps(connect):
+    fragile = Fragile(texts=5, seconds=0)
+    embedder = connect(fragile, MODEL, pace=Pace(1))
+    embedder.embed([f"text {n}" for n in range(16)])
+    assert embedder.batch_size == 4
+
+
+def test_a_poisoned_text_says_nothing_of_how_many_pass(connect):
+    embedder = connect(poisoned("evil", reply=CRASH), MODEL, pace=Pace(1))
+    with pytest.raises(TextsRejected):
+        embedder.embed(["evil", *(f"text {n}" for n in range(15))])
+    assert embedder.pace.record == PaceRecord()
 
 
 def test_a_crash_of_requests_at_once_costs_nothing(connect, server):
@@ -249,7 +263,57 @@ def test_texts_that_prove_too_long_are_named_and_the_limit_is_learned(
     assert sorted(caught.value.reasons) == sorted(caught.value.too_long) == [1, 3]
     numpy.testing.assert_allclose(caught.value.vectors, embedder.embed([texts[0], texts[2]]))
     assert embedder.token_limit == learned
-    assert len(requests_of(server)) == 3
+    # All, the longest alone, those that are left, and these again above.
+    assert requests_of(server) == [4, 1, 2, 2]
+
+
+def counting_all(limit: int, message: str):
+    """A server that counts the tokens of all texts of a request together."""
+
+    def embed(request):
+        total = sum(len(text.split()) for text in request.json["input"])
+        return embedding(request) if total <= limit else fail(message, bare=True)
+
+    return embed
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "the input length exceeds the context length",
+        "This model's maximum context length is 300 tokens, however you requested 960 tokens",
+    ],
+)
+def test_texts_that_are_too_long_together_are_not_too_long(connect, message):
+    embedder = connect(counting_all(300, message), MODEL, pace=Pace(1), document_prefix="none")
+    before = embedder.token_limit
+    texts = [f"{n} " + "word " * 59 for n in range(16)]
+    assert embedder.embed(texts).shape == (16, 26)
+    assert embedder.token_limit == before
+    assert embedder.batch_size == 4
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "is_same"),
+    [
+        ("nomic-embed-text-v1.5", "bge-m3", False),
+        ("nomic-embed-text-v1.5", "nomic-embed-text-v1", False),
+        ("nomic-ai/nomic-embed-text-v1.5-GGUF", "text-embedding-nomic-embed-text-v1.5@q8_0", True),
+        ("/models/nomic-embed-text-v1.5.Q4_K_M.gguf", "nomic-embed-text-v1.5:2", True),
+        ("bge-m3", None, True),
+        (None, "bge-m3", True),
+    ],
+)
+def test_another_model_that_answers_meanwhile_ends_the_run(connect, server, first, then, is_same):
+    embedder = connect(lambda request: embedding(request, model=first), MODEL)
+    server.on("/v1/embeddings", lambda request: embedding(request, model=then))
+    if is_same:
+        assert embedder.embed(["one", "two"]).shape == (2, 26)
+        return
+    with pytest.raises(ModelUnavailable, match=f"{then} answers .* where {first} did") as caught:
+        embedder.embed(["one", "two"])
+    assert "load" in caught.value.hint
+    assert requests_of(server) == [2]
 
 
 def test_all_texts_may_be_too_long(connect):
@@ -285,11 +349,11 @@ def test_a_server_with_a_most_of_texts_is_asked_for_no_more(connect, server):
 
 
 def test_a_crash_that_the_second_try_mends_slows_down_all_the_same(connect, server):
-    embedder = connect(embedding, MODEL, pace=Pace(4))
-    embedder.pace.in_flight = 4
+    embedder = connect(embedding, MODEL, pace=Pace(4, start=PaceRecord(16, 4)))
     server.on("/v1/embeddings", CRASH, embedding)
     embedder.embed(["one", "two"])
     assert (embedder.in_flight, embedder.batch_size) == (1, 8)
+    assert embedder.pace.record == PaceRecord(16, 4), "what passes again was not too much"
 
 
 def test_the_loss_of_a_model_is_told_to_others_too(server):

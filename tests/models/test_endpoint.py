@@ -99,7 +99,7 @@ FAULTS = {
         BadResponse, "/v1",
     ),
     "html": (Reply(b"<html>hello</html>", headers={"Content-Type": "text/html"}), BadResponse, "/v1"),
-    "not json": (Reply(b"{"), BadResponse, "/v1"),
+    "not json": (Reply(b"{", headers={"Content-Type": "text/plain"}), BadResponse, "/v1"),
     "empty object": (as_json({}), BadResponse, "/v1"),
     "no model, object": (
         as_json({"error": {"message": "No models loaded. Please load a model"}}, 404),

@@ -307,6 +307,9 @@ def test_odd_requests_are_refused_as_they_are_there(start):
     assert ask(studio, "/v1/embeddings", EMBED_BODY | {"input": [[1, 2]]})[0] == 400
     assert ask(studio, "/api/v1/models/load", {"model": "none"})[0] == 404
     assert ask(studio, "/api/v1/models/unload", {"instance_id": "none"})[0] == 404
+    too_much = {"model": "phi-4", "context_length": PHI.max_context + 1}
+    assert ask(studio, "/api/v1/models/load", too_much)[0] == 400
+    assert ask(studio, "/api/v1/models/load", too_much | {"context_length": 16384})[0] == 200
     status, body = ask(studio, "/nothing/here", {})
     assert (status, "Unexpected endpoint" in body["error"]) == (200, True)
     old, _ = start(version="0.3")

@@ -5,7 +5,7 @@ from collections import deque
 
 import pytest
 
-from rag.models.embedding.pace import Pace, PaceRecord, pace_for
+from rag.models.embedding.pace import Mark, Pace, PaceRecord, pace_for
 
 
 class Clock:
@@ -75,13 +75,113 @@ def test_tokens_of_a_request_grow_with_its_texts():
     assert Pace(batch_size=2048).batch_tokens == 65_536
 
 
+def late_gain(texts, at_once):
+    """Nothing is gained before 128 texts."""
+    return (0.1 if texts >= 128 else 0.1 * texts / 25) * at_once
+
+
+def falling(texts, at_once):
+    """The more texts the slower each."""
+    return 0.001 * texts**1.5 * at_once
+
+
+def test_a_gain_that_comes_late_is_found_and_a_loss_is_not_followed():
+    assert drive(late_gain).batch_size == 256
+    sizes: list[int] = []
+    drive(lambda texts, n: sizes.append(texts) or falling(texts, n))
+    assert max(sizes) == 32
+
+
+def test_what_is_being_tried_is_not_what_the_next_run_begins_with():
+    record = None
+    for _ in range(7):
+        record = drive(falling, calls=3, start=record).record
+        assert record == PaceRecord(16, 1, False, pytest.approx(16 / falling(16, 1)))
+    assert drive(falling, start=record).record.settled
+
+
+def crash(pace: Pace) -> Mark:
+    mark = pace.begin()
+    pace.crashed(mark)
+    pace.end(mark)
+    return mark
+
+
+def test_a_crash_at_what_is_tried_leads_back_for_good():
+    pace = drive(cost_per_request, 4, calls=7)
+    assert pace.batch_size == 64
+    crash(pace)
+    assert (pace.batch_size, pace.in_flight) == (32, 1)
+    assert pace.record == PaceRecord(32, 1, True, pytest.approx(31, abs=1))
+    assert drive(cost_per_request, 4, start=pace.record).batch_size == 32
+
+
+def test_crashes_that_have_nothing_to_do_with_the_size_are_forgotten_by_the_next_run():
+    record = start = PaceRecord(64, 4, True, 99.0)
+    for _ in range(9):
+        pace = Pace(4, start=record)
+        crash(pace)
+        assert (pace.batch_size, pace.in_flight) == (32, 1)
+        record = pace.record
+    assert record == start
+
+
+def test_a_size_that_proved_too_much_is_where_the_next_run_does_not_begin():
+    pace = Pace(4, start=PaceRecord(64, 4, True, 99.0))
+    pace.was_too_much(crash(pace), 0.25)
+    assert (pace.batch_size, pace.in_flight) == (16, 1)
+    assert pace.record == PaceRecord(16, 1)
+    assert drive(cost_per_request, 4, start=pace.record).batch_size == 256, "it may grow again"
+    given = Pace(4, batch_size=64, in_flight=2)
+    given.was_too_much(crash(given), 0.25)
+    assert (given.batch_size, given.in_flight) == (64, 2)
+
+
+def test_a_most_of_texts_stays_when_the_step_is_judged():
+    clock = Clock()
+    pace = Pace(4, clock=clock)
+
+    def embed(seconds: float) -> None:
+        for _ in range(3):
+            mark = pace.begin()
+            clock.now += seconds
+            pace.end(mark, pace.batch_size, pace.batch_size * 200)
+
+    embed(1)
+    embed(1)
+    assert pace.record.batch_size == 32
+    pace.at_most(20)
+    assert pace.record == PaceRecord(20, 1)
+    for _ in range(5):
+        embed(9)
+        assert pace.batch_size == 20
+
+
+def test_who_is_interrupted_while_waiting_to_be_alone_holds_nobody_back():
+    times = iter((0.0,))
+
+    def clock() -> float:
+        for now in times:
+            return now
+        raise KeyboardInterrupt
+
+    pace = Pace(clock=clock)
+    with pytest.raises(KeyboardInterrupt), pace.alone():
+        pytest.fail("it was not interrupted")
+    times = iter((1.0, 2.0))
+    thread = threading.Thread(target=pace.begin, daemon=True)
+    thread.start()
+    thread.join(0.5)
+    assert not thread.is_alive()
+
+
 def test_a_crash_halves_the_texts_and_ends_the_search():
     pace = Pace(16, start=PaceRecord(64, 8))
     marks = [pace.begin() for _ in range(8)]
     for mark in marks:
         pace.crashed(mark)
         pace.end(mark)
-    assert pace.record == PaceRecord(32, 1, True)
+    assert (pace.batch_size, pace.in_flight) == (32, 1)
     mark = pace.begin()
     pace.crashed(mark)
     assert pace.batch_size == 16

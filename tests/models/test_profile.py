@@ -1,14 +1,28 @@
 """What is found out of an embedding server in its self-check, and what is remembered of it."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
+import numpy
 import pytest
-from embedding_servers import Fragile, cutting, embedding, letters, mixing, refusing, words
+from embedding_servers import (
+    CRASH,
+    Fragile,
+    capped,
+    cutting,
+    embedding,
+    letters,
+    mixing,
+    refusing,
+    words,
+)
 from fault_server import FaultServer, as_json, embedding_rows, fail
 
-from rag.models.base.errors import EndpointError, ModelUnavailable
+from ingest.base.errors import TextsRejected
+from rag.models.base.errors import ContextOverflow, EndpointError, ModelUnavailable
 from rag.models.discover import ModelInfo
+from rag.models.embedding.checks import find_true_limit
 from rag.models.embedding.pace import PaceRecord
 from rag.models.embedding.profile import (
     EmbeddingProfile,
@@ -70,6 +84,95 @@ def profile_of(found) -> EmbeddingProfile:
 # The limit
 
 
+def pooled(noise: float, read=lambda words: words):
+    """A model that averages its words and is a little off each time."""
+    random = numpy.random.default_rng(7)
+    vectors: dict[str, numpy.ndarray] = {}
+
+    def embed(texts):
+        rows = []
+        for text in texts:
+            counts = Counter(read(text.split()))
+            for word in counts:
+                vectors.setdefault(word, random.normal(size=64))
+            row = sum(vectors[word] * n for word, n in counts.items())
+            row = row / numpy.linalg.norm(row) + random.normal(size=64) * noise / 8
+            rows.append(row / numpy.linalg.norm(row))
+        return numpy.stack(rows)
+
+    return embed
+
+
+def right(limit):
+    return lambda words: words[:limit]
+
+
+def left(limit):
+    return lambda words: words[-limit:]
+
+
+def middle(limit):
+    return lambda words: (
+        words if len(words) <= limit else words[: limit // 2] + words[-limit // 2 :]
+    )
+
+
+def limit_of(embed, tokens: int, reserved: int = 2) -> int:
+    return find_true_limit(embed, ModelUnavailable("reads next to nothing"), tokens, "", reserved)
+
+
+@pytest.mark.parametrize("cut", [right, left, middle])
+@pytest.mark.parametrize("noise", [0, 1e-4, 5e-4])
+@pytest.mark.parametrize(("limit", "tokens"), [(128, 250), (512, 4000), (2048, 2600), (8192, 9900)])
+def test_what_is_cut_in_silence_is_noticed_at_any_length(cut, noise, limit, tokens):
+    assert limit - 8 <= limit_of(pooled(noise, cut(limit)), tokens) <= limit
+
+
+@pytest.mark.parametrize("noise", [0, 1e-4, 5e-4])
+@pytest.mark.parametrize("tokens", [32, 128, 512, 2048, 8192])
+def test_a_model_that_reads_all_is_not_said_to_cut(noise, tokens):
+    assert limit_of(pooled(noise), tokens) == tokens
+
+
+@pytest.mark.parametrize("decay", [0.9, 0.99, 1.01, 1.1])
+def test_a_model_that_looks_at_one_end_most_is_not_said_to_cut(decay):
+    def embed(texts):
+        rows = [[1e-3] * 26 for _ in texts]
+        for row, text in zip(rows, texts, strict=True):
+            for place, word in enumerate(text.split()):
+                row[ord(word[0]) - 97] += 0.01 + decay**place / decay ** (250 if decay > 1 else 0)
+        return numpy.array([row / numpy.linalg.norm(row) for row in rows])
+
+    assert limit_of(embed, 250) == 250
+
+
+@pytest.mark.parametrize(("limit", "tokens"), [(1500, 2600), (600, 1000), (100, 250)])
+def test_an_unusual_limit_is_come_close_to(limit, tokens):
+    assert limit * 3 / 4 <= limit_of(pooled(0, right(limit)), tokens) <= limit
+
+
+@pytest.mark.parametrize("special", [0, 2, 9])
+def test_a_limit_that_is_named_is_made_use_of(special):
+    """Whether the tokens that are added are those expected, none, or a few more."""
+    lengths = []
+
+    def embed(texts):
+        lengths.append(longest := max(len(text.split()) for text in texts) + special)
+        if longest > 512:
+            raise ContextOverflow("too large", limit_tokens=512)
+        return pooled(0)(texts)
+
+    assert 512 * 7 / 8 - 9 <= limit_of(embed, 1000, 6) <= 506
+    assert len(lengths) <= 5
+
+
+def test_the_prefix_is_taken_off_the_limit_that_is_named(measure):
+    found = measure(refusing(512), MODEL, kind="llama.cpp", tokens=1000)
+    assert 495 <= profile_of(found).token_limit <= 510
+    with pytest.raises(TextsRejected):
+        found.embedder.embed(["word " * 600])
+
+
 @pytest.mark.parametrize("behaviour", [cutting, refusing])
 @pytest.mark.parametrize("limit", [400, 300, 130, 64])
 def test_true_limit_is_found(measure, behaviour, limit):
@@ -82,7 +185,7 @@ def test_true_limit_is_found(measure, behaviour, limit):
 def test_model_that_reads_next_to_nothing_is_refused(measure):
     with pytest.raises(ModelUnavailable, match="reads less than 32") as caught:
         measure(cutting(16))
-    assert "larger context" in caught.value.hint
+    assert "lms load something-new --context-length" in caught.value.hint
 
 
 def test_overflow_that_names_no_limit_is_halved(measure):
@@ -95,7 +198,7 @@ def test_overflow_that_names_no_limit_is_halved(measure):
 )  # fmt: skip
 def test_a_limit_below_what_chunks_need_is_told_with_the_remedy(measure, kind, hint):
     ((message, todo),) = profile_of(measure(cutting(130), kind=kind)).warnings()
-    assert "reads 125 tokens of a text, chunks have 250" in message
+    assert "reads 126 tokens of a text, chunks have 250" in message
     assert hint in todo
     assert "RAG_CHUNK_TOKENS" in todo
 
@@ -132,19 +235,13 @@ def one_vector_for_all(request):
     return as_json({"data": embedding_rows([words(request.json["input"][0])])})
 
 
-def no_lists(request):
-    return fail("one text, please", 422) if len(request.json["input"]) > 1 else by_words(request)
-
-
 def noisy_batches(request):
     texts = request.json["input"]
     padded = " ".join("padding" for _ in texts[1:])
     return embedding(request, lambda text: words(f"{text} {padded}"))
 
 
-@pytest.mark.parametrize(
-    "behaviour", [mixing, one_vector_for_all, no_lists, Fragile(texts=4), noisy_batches]
-)
+@pytest.mark.parametrize("behaviour", [mixing, one_vector_for_all, noisy_batches])
 def test_a_server_that_cannot_batch_gets_single_texts(measure, behaviour):
     found = measure(behaviour, wishes=Wishes(batch_size=64))
     assert not profile_of(found).batch_equals_single
@@ -152,6 +249,52 @@ def test_a_server_that_cannot_batch_gets_single_texts(measure, behaviour):
     ((message, hint),) = profile_of(found).warnings()
     assert "one by one" in message
     assert hint
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "verdict"),
+    [
+        (capped(10), True),
+        (capped(4), True),
+        (capped(3), True),
+        (capped(1), None),
+        (Fragile(texts=4, seconds=0), True),
+        (Fragile(texts=1, seconds=0), None),
+    ],
+)
+@pytest.mark.parametrize("model", [PLAIN, MODEL])
+def test_a_server_that_takes_few_texts_at_once_is_measured_and_not_said_to_mix(
+    measure, behaviour, verdict, model
+):
+    found = measure(behaviour, model)
+    assert profile_of(found).batch_equals_single is verdict
+    assert profile_of(found).token_limit == 250
+    assert profile_of(found).warnings() == []
+    assert found.embedder.embed([f"text {n}" for n in range(16)]).shape[0] == 16
+
+
+def test_long_texts_that_are_too_much_together_are_measured_alone(measure):
+    def embed(request):
+        texts = request.json["input"]
+        is_too_much = len(texts) > 1 and sum(map(len, texts)) > 2000
+        return CRASH if is_too_much else by_words(request)
+
+    assert profile_of(measure(embed, MODEL)).token_limit == 250
+
+
+def test_no_more_texts_are_sent_than_the_settings_say(server, measure):
+    profile = profile_of(measure(by_words, MODEL, wishes=Wishes(batch_size=1)))
+    assert {len(request.json["input"]) for request in server.asked("/v1/embeddings")} == {1}
+    assert profile.batch_equals_single is None
+    server.requests.clear()
+    assert profile_of(measure(by_words, MODEL)).batch_equals_single, "found out when it matters"
+
+
+def test_a_server_that_has_been_mended_is_sent_batches_again(measure, memory):
+    measure(mixing)
+    found = measure(by_words, tokens=400)
+    assert profile_of(found).batch_equals_single
+    assert found.embedder.batch_size == 16
 
 
 def test_a_server_that_breaks_down_meanwhile_is_no_verdict(server, ready, memory):
@@ -174,9 +317,28 @@ def drowned(request):
     return embedding(request, vector)
 
 
-def test_prefixes_that_help_are_told_from_those_that_harm(measure):
-    assert profile_of(measure(by_words, MODEL)).prefixes_help
+def lost_without(request):
+    """A model that says little of texts without a prefix."""
+
+    def vector(text):
+        row = words(text)
+        return row if "search_" in text else [1.0, *[n / 9 for n in row[1:-8]], *[0.0] * 8]
+
+    return embedding(request, vector)
+
+
+def test_prefixes_that_help_are_told_from_those_that_make_no_difference(measure):
+    assert profile_of(measure(lost_without, MODEL)).prefixes_help is True
     assert profile_of(measure(by_words, PLAIN)).prefixes_help is None
+
+
+def test_prefixes_that_make_no_difference_are_not_said_to_help(measure):
+    def deaf(request):
+        return embedding(request, lambda text: words(text.split(": ")[-1]))
+
+    profile = profile_of(measure(deaf, MODEL))
+    assert profile.prefixes_help is None
+    assert profile.warnings() == []
 
 
 def test_prefixes_that_harm_are_told(measure):
@@ -229,7 +391,7 @@ def test_asking_measures_nothing(server, ready, memory, tmp_path):
 def test_shorter_chunks_need_no_new_check_and_longer_ones_do(server, measure):
     measure(by_words, tokens=250)
     server.requests.clear()
-    assert measure(by_words, tokens=100).embedder.token_limit == 100
+    assert measure(by_words, tokens=100).embedder.token_limit == 250
     assert len(server.asked("/v1/embeddings")) == 1
     assert measure(by_words, tokens=400).embedder.token_limit == 400
     assert len(server.asked("/v1/embeddings")) > 4
@@ -274,8 +436,16 @@ def test_records_survive_a_round_trip_and_nothing_else_does(measure, memory):
     for name, value in (
         ("batch_size", 0),
         ("batch_size", "8"),
+        ("batch_size", True),
         ("in_flight", 10**6),
         ("token_limit", -5),
+        ("token_limit", 10**9),
+        ("tried_tokens", -5),
+        ("dimension", 0),
+        ("texts_per_second", float("nan")),
+        ("texts_per_second", float("inf")),
+        ("texts_per_second", -1.0),
+        ("unit_length", 1),
         ("model", None),
     ):
         assert read_profile({**record, name: value}) is None
@@ -303,13 +473,25 @@ def test_numbers_of_the_settings_are_not_remembered_as_found(measure, ready, mem
     assert ready(by_words).embedder.pace.record == PaceRecord()
 
 
-def test_a_limit_that_proved_wrong_is_forgotten(server, measure, ready, memory):
+def test_a_speed_probed_with_numbers_of_the_settings_is_not_remembered(ready, measure, memory):
+    found = measure(by_words, wishes=Wishes(batch_size=2))
+    remember_pace(found, memory, PaceRecord(2, 4, True, 50.0))
+    assert ready(by_words).embedder.pace.record == PaceRecord()
+
+
+def test_a_limit_that_proved_wrong_is_kept_for_the_next_run(server, measure, memory):
     found = measure(by_words, MODEL)
     server.on("/v1/embeddings", refusing(100))
-    with pytest.raises(Exception, match="could not be embedded"):
+    with pytest.raises(TextsRejected):
         found.embedder.embed(["word " * 200])
+    limit = found.embedder.token_limit
+    assert 80 <= limit <= 100
     remember_pace(found, memory)
-    assert ready(by_words, MODEL).profile is None
+    server.requests.clear()
+    again = measure(by_words, MODEL)
+    assert again.embedder.token_limit == limit
+    assert len(server.asked("/v1/embeddings")) == 1
+    assert "reads" in profile_of(again).warnings()[0][0]
 
 
 # Speed

@@ -107,6 +107,27 @@ def test_strings_of_the_object_are_never_changed(said):
         assert ask(mended)[0] == {"question": said}
 
 
+@pytest.mark.parametrize("said", ["use </think> here", "<think>", "a <think> b </think> c"])
+@pytest.mark.parametrize(
+    "form", ["```json\n{}\n```", "```\n{}```", "Here it is: {} I hope it helps.", "{} {}"]
+)
+def test_tags_inside_strings_of_the_object_end_no_thought(form, said):
+    wanted = {"question": said}
+    assert ask(form.replace("{}", json.dumps(wanted))) == (wanted, ask(json.dumps(wanted))[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>```json\n{"question": "no </think>"}\n```</think>```json\n{"question": "q"}\n```',
+        '```json\n{"question": "no"}\n```\n</think>\n```json\n{"question": "q"}\n```',
+        '</think>{"question": "q"}',
+    ],
+)
+def test_fenced_object_inside_a_thought_is_not_the_answer(text):
+    assert ask(text)[0]["question"] == "q"
+
+
 UNFIT = {
     "prose": ("I would say yes.", "no JSON object"),
     "a list": ('["q"]', "no JSON object"),

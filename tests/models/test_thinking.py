@@ -250,3 +250,8 @@ def test_thought_split_over_the_chunks_of_a_real_stream_is_kept_apart():
     assert "".join(d.text for d in deltas) == "\n\nGrüße [1]."
     assert "".join(d.reasoning for d in deltas) == "The question"
     assert deltas[-1].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("finish", ["stop", "eos", "end_turn", "tool_calls", "content_filter"])
+def test_held_text_that_came_to_an_end_is_text(finish):
+    assert separate(["Eight", " days"], finish, may_start_thinking=True) == ("", "Eight days")

@@ -268,3 +268,51 @@ def test_no_passage_at_all_is_a_refusal():
     answer = refuse("When?", "stub", extractive=True, retrieve_seconds=0.1)
     assert (answer.abstained, answer.citations, answer.text) == (True, (), REFUSAL)
     assert (answer.retrieved, answer.served_by, answer.notes) == (0, "", ())
+
+
+CRASH = EndpointError("lms says: The model has crashed\n(Exit code: 6)", "load it again")
+
+
+def test_fault_after_the_finish_reason_takes_nothing_from_the_answer():
+    answer = write(*words("At noon [1]."), stream=broken(CRASH))
+    assert (answer.complete, answer.finish_reason, answer.notes) == (True, "stop", ())
+
+
+def test_fault_in_mid_answer_is_kept_in_the_words_of_the_server():
+    answer = write(Delta(text="At noon [1]"), stream=broken(CRASH))
+    assert (answer.complete, answer.finish_reason) == (False, "truncated")
+    assert answer.notes == (
+        "the server broke off: lms says: The model has crashed (Exit code: 6); load it again",
+    )
+
+
+@pytest.mark.parametrize(
+    ("finish", "complete"),
+    [("stop", True), ("eos", True), ("end_turn", True), ("load", True), ("length", False),
+     ("truncated", False), ("content_filter", False), ("tool_calls", False),
+     ("function_call", False)],
+)  # fmt: skip
+def test_answer_with_an_end_of_its_own_is_complete(finish, complete):
+    answer = write(*words("At noon [1].", finish=finish))
+    assert (answer.complete, answer.finish_reason) == (complete, finish)
+
+
+@pytest.mark.parametrize(
+    ("finish", "said"), [("tool_calls", "called a tool"), ("content_filter", "filter")]
+)
+def test_empty_answer_says_what_ended_it(finish, said):
+    with pytest.raises(BadResponse, match=said) as caught:
+        write(Delta(finish_reason=finish))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("tokens", [10**400, -3, 0])
+def test_absurd_count_of_tokens_gives_no_rate(tokens):
+    answer = write(Delta(text="a"), Delta(usage=Usage(tokens, tokens), finish_reason="stop"))
+    assert answer.timings.tokens_per_second is None
+
+
+def test_blank_lines_before_the_answer_are_not_shown():
+    shown: list[str] = []
+    write(*words("\n\n", "At", " noon [1]."), on_text=shown.append)
+    assert shown == ["At", " noon [1]."]

@@ -15,14 +15,18 @@ MARGIN = 1.35
 
 _HEADROOM = 1.1
 _REMEMBERED = 20
+# Fewer answers say little of other texts, and none says that all scripts are as short as one.
+_ENOUGH = 5
+_LEAST_MARGIN = 1.2
 # Below this a chat template is too large a share of what the server counts.
 _LEAST_PROMPT = 200
 # Some servers leave out what they had in their cache; others count in units of their own.
-_LOWEST_RATIO, _HIGHEST_RATIO = 0.5, 4.0
+_LOWEST_RATIO, _HIGHEST_RATIO = 0.8, 4.0
 # Where texts are joined, what was one token may become several.
 _JOINT_TOKENS = 4
 _KEPT_OF_SENT = 0.75
 _RAISED = 1.25
+_MOST = 100.0
 
 
 class Server(Protocol):
@@ -60,6 +64,9 @@ class TokenCounter:
         learned = _read_count(known.get("context_tokens"))
         is_same = known.get("listed_tokens") == listed_tokens
         self._learned_tokens = learned if is_same else None
+        assumed = known.get("assumed")
+        self._assumed = assumed if isinstance(assumed, float) and 0 < assumed < _MOST else 0.0
+        self._answers_left = _ENOUGH
 
     @property
     def context_tokens(self) -> int:
@@ -68,8 +75,12 @@ class TokenCounter:
 
     @property
     def ratio(self) -> float:
-        """Return how many tokens are reckoned for one of cl100k where the server does not count."""
-        return max(1.0, _HEADROOM * max(self._ratios)) if self._ratios else MARGIN
+        """Return how many tokens are reckoned for one of cl100k where the server does not count.
+
+        What an overflow made us assume holds for the next few answers.
+        """
+        least = _LEAST_MARGIN if len(self._ratios) >= _ENOUGH else MARGIN
+        return max(least, _HEADROOM * max(self._ratios, default=0.0), self._assumed)
 
     @property
     def source(self) -> Literal["server", "usage", "margin"]:
@@ -88,8 +99,12 @@ class TokenCounter:
         """Compare our cl100k count of a prompt with what the server counted; 0 is unknown."""
         if counted < _LEAST_PROMPT:
             return
-        if _LOWEST_RATIO <= prompt_tokens / counted <= _HIGHEST_RATIO:
+        # Multiplied, not divided: a server may send a number that goes into no float.
+        if _LOWEST_RATIO * counted <= prompt_tokens <= _HIGHEST_RATIO * counted:
             self._ratios.append(prompt_tokens / counted)
+            self._answers_left -= 1
+            if self._answers_left <= 0:
+                self._assumed = 0.0
 
     def overflowed(self, limit: int | None, prompt_tokens: int, answer_tokens: int) -> None:
         """Learn from a server that refused a prompt of so many tokens, by our count.
@@ -101,16 +116,18 @@ class TokenCounter:
         sent = prompt_tokens + answer_tokens
         if limit and limit >= sent:
             # Truly it was more than there was room for, so our count was too low by this much.
-            room = limit - answer_tokens
+            room = min(limit - answer_tokens, int(_MOST * prompt_tokens))
             raised = _RAISED * max(1.0, room / prompt_tokens) * max(self.ratio, MARGIN)
-            self._is_asked = False
-            self._ratios.append(raised / _HEADROOM)
+            self._assumed = min(raised, _MOST)
+            self._is_asked, self._answers_left = False, _ENOUGH
         else:
             self._learned_tokens = limit or int(_KEPT_OF_SENT * sent)
 
     def record(self) -> dict[str, object]:
         """Return what was learned, as plain values for JSON; the model's name is not in it."""
         learned: dict[str, object] = {"ratios": [round(ratio, 4) for ratio in self._ratios]}
+        if self._assumed:
+            learned["assumed"] = self._assumed
         if self._learned_tokens is not None:
             learned["context_tokens"] = self._learned_tokens
             learned["listed_tokens"] = self.listed_tokens
@@ -148,5 +165,5 @@ def _read_ratios(value: object) -> list[float]:
     return [
         float(ratio)
         for ratio in ratios
-        if isinstance(ratio, int | float) and 0 < ratio < float("inf")
+        if isinstance(ratio, int | float) and 0 < ratio < _HIGHEST_RATIO
     ]

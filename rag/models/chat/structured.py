@@ -163,22 +163,30 @@ def _read(text: str, schema: Mapping[str, object]) -> tuple[dict[str, object] | 
     return None, problem
 
 
-def _objects(text: str) -> Iterator[dict[str, object]]:
-    """Yield the text where it is one JSON object, else every object in its answer part."""
-    whole, end = _decode(text.strip(), 0)
-    if whole is not None and end == len(text.strip()):
-        yield whole
-        return
-    _, answer = split_thinking(text)
-    start, mended = answer.find("{"), False
+def _objects(text: str) -> list[dict[str, object]]:
+    """Return every object in the answer part; tags inside the strings of objects are no tags."""
+    found, around = _scan(text)
+    if split_thinking(around) == ("", around):
+        return found
+    return _scan(split_thinking(text)[1])[0]
+
+
+def _scan(text: str) -> tuple[list[dict[str, object]], str]:
+    """Return the objects in a text, and what stands around them."""
+    found: list[dict[str, object]] = []
+    around: list[str] = []
+    start, copied, mended = text.find("{"), 0, False
     while start >= 0:
-        value, end = _decode(answer, start)
+        value, end = _decode(text, start)
         if value is None and not mended:
-            mended, answer = True, answer[:start] + _drop_trailing_commas(answer[start:])
-            value, end = _decode(answer, start)
+            mended, text = True, text[:start] + _drop_trailing_commas(text[start:])
+            value, end = _decode(text, start)
         if value is not None:
-            yield value
-        start = answer.find("{", end)
+            found.append(value)
+            around.append(text[copied:start])
+            copied = end
+        start = text.find("{", end)
+    return found, " ".join((*around, text[copied:]))
 
 
 def _drop_trailing_commas(text: str) -> str:

@@ -43,6 +43,7 @@ _OUTSIDE = frozenset(_PAIRS) | _CLOSERS | _WRAPPERS | _HEADS
 _LONGEST = max(map(len, _OUTSIDE))
 _FIRST = re.compile(r"[<\[◁]")
 _QUOTES = frozenset("\"'`“”‘’«»„")
+_CUT_OFF = (None, "length", "truncated")
 
 _BEGIN_INSIDE = re.compile(
     r"(^|[^a-z0-9])r1([^a-z0-9]|$)|qwq|thinking|olmo.*think|minimax-?m[12]|exaone-deep|step-?3",
@@ -69,7 +70,8 @@ def separate_thinking(
 
     `may_start_thinking` is for models that begin inside a thought: text is held back until it
     is known what it is.  A closing tag makes it reasoning; an opening tag, reasoning from the
-    server itself, or the finish reason "stop" make it text; any other end makes it reasoning.
+    server itself, or a finish reason make it text; "length", "truncated" or none at all, that
+    is a text cut off, make it reasoning.
     Without it, a lone closing tag after visible text stays in the text, for what is shown
     cannot be taken back: `split_thinking` removes the head from the finished text.
     """
@@ -208,4 +210,5 @@ class _Separator:
             self._give_up_header()
             self._read(ended=True)
         if self._mode == "held":
-            self._release(self._text if finish_reason == "stop" else self._reasoning)
+            is_cut = finish_reason in _CUT_OFF
+            self._release(self._reasoning if is_cut else self._text)

@@ -11,6 +11,7 @@ from rag.models.base.errors import (
     BadResponse,
     ContextOverflow,
     EndpointError,
+    ModelUnavailable,
 )
 from rag.models.discover import ModelInfo
 from rag.models.embedding.checks import MIN_LIMIT, SPECIAL_TOKENS, reads_too_little
@@ -27,7 +28,8 @@ NO_PREFIX = "none"
 class EndpointEmbedder:
     """An `ingest.base.ports.Embedder`: documents and questions each get their prefix.
 
-    `token_limit` goes down when the server refuses what was thought to fit.
+    `token_limit` goes down when the server refuses what was thought to fit; `answered_by` is
+    the model that the server said its first answer was from, "" if it did not.
     """
 
     endpoint: Endpoint
@@ -37,6 +39,7 @@ class EndpointEmbedder:
     token_limit: int
     pace: Pace
     count: Callable[[Sequence[str]], list[int]]
+    answered_by: str = ""
     _lock: Lock = field(default_factory=Lock, repr=False)
     _call: local = field(default_factory=local, repr=False)
 
@@ -88,7 +91,11 @@ class EndpointEmbedder:
             del self._call.fell
             self.pace.end(mark, texts_done, tokens_done)
         with self.pace.alone():
-            return Salvage(self, texts).run(failed)
+            salvage = Salvage(self, texts)
+            vectors = salvage.run(failed)
+            if is_too_much(failed) and len(texts) > 1:
+                self.pace.was_too_much(mark, salvage.largest / len(texts))
+            return vectors
 
     def embed_query(self, question: str) -> Vectors:
         """Return the unit vector of a question, shape (dimension,); raises EndpointError."""
@@ -110,9 +117,16 @@ class EndpointEmbedder:
     def ask(self, texts: Sequence[str]) -> EmbeddingAnswer:
         """Return what the model says to texts as they are; raises EndpointError.
 
-        Another dimension than its first answer had is BadResponse: another model answers.
+        Another dimension than its first answer had is BadResponse: another model answers.  One
+        of the same dimension that has another name is ModelUnavailable, which ends a run.
         """
         answer = self.endpoint.embed_measured(self.model, texts)
+        if answer.model and self.answered_by and _plain(answer.model) != _plain(self.answered_by):
+            raise ModelUnavailable(
+                f"{answer.model} answers at {self.endpoint.host} where {self.answered_by} did: "
+                "the model was changed meanwhile",
+                f"load {self.model} again and repeat the command: it goes on where it stopped",
+            )
         dimension = answer.vectors.shape[1]
         if dimension != self.dimension:
             raise BadResponse(
@@ -136,7 +150,7 @@ class EndpointEmbedder:
         told = (error.limit_tokens or 0) - reserved_tokens(self.family, self.count)
         limit = told if 0 < told < longest else longest * 3 // 4
         if limit < MIN_LIMIT:
-            raise reads_too_little(self.model) from error
+            raise reads_too_little(self.model, self.endpoint.server) from error
         with self._lock:
             self.token_limit = min(self.token_limit, limit)
 
@@ -167,6 +181,7 @@ def connect_embedder(
         token_limit=_limit(model) - reserved_tokens(family, count),
         pace=pace,
         count=count,
+        answered_by=answer.model,
     )
     embedder.watch_losses()
     return embedder, answer
@@ -175,6 +190,11 @@ def connect_embedder(
 def reserved_tokens(family: Family, count: Callable[[Sequence[str]], list[int]]) -> int:
     """Return the tokens of every text that are not its own: special ones and prefix."""
     return SPECIAL_TOKENS + count([family.document_prefix])[0]
+
+
+def _plain(model: str) -> str:
+    """Return the name of a model without what only some answers of a server may have."""
+    return canonical_name(model).removesuffix("-gguf")
 
 
 def _rough_tokens(text: str) -> int:

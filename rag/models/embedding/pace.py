@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from threading import Condition
 from time import perf_counter
@@ -40,6 +40,7 @@ class Mark:
     """When a request began: at which step, and what all had done by then."""
 
     step: int
+    batch_size: int
     seconds: float
     work: float
 
@@ -49,8 +50,15 @@ class Pace:
 
     First the texts of a request are doubled, then the requests at once.  Each step is judged
     by the median of its full requests; one that brings less than a tenth more is taken back.
-    A crash ends the search: half the texts, one request.  A number that is given stays as it
-    is.  `start` is where an earlier run arrived.
+    As some servers gain from a certain size on only, one step is then tried further ahead.
+    A number that is given stays as it is.
+
+    A crash ends the search of this run.  At a step that is being tried, the one before it is
+    gone back to, for later runs too.  At any other, half the texts and one request are gone on
+    with.  Later runs begin there only if the parts of a request passed which failed as a whole,
+    and look again what is possible: an evicted model or a broken line had nothing to do with
+    the size, so that the pace does not sink from day to day.  `start` is where an earlier run
+    arrived.
     """
 
     def __init__(
@@ -67,11 +75,14 @@ class Pace:
         self._in_flight_is_fixed = in_flight is not None
         self.batch_size = batch_size or start.batch_size
         self.in_flight = in_flight or min(start.in_flight, most_in_flight)
-        self._most_in_flight = most_in_flight
-        self._texts_per_second = start.texts_per_second
+        self._most_texts, self._most_in_flight = MOST_TEXTS, most_in_flight
         self._grows_batch = self.in_flight == 1 or self._in_flight_is_fixed
         self._settled = start.settled or (self._batch_is_fixed and self._in_flight_is_fixed)
-        self._best: tuple[float, PaceRecord] | None = None
+        self._kept = PaceRecord(
+            self.batch_size, self.in_flight, self._settled, start.texts_per_second
+        )
+        self._best_rate = 0.0
+        self._is_trial = self._looks_ahead = self._fell = False
         self._samples: list[tuple[float, float]] = []
         self._step = self._fell_at = self._running = self._claims = 0
         self._clock, self._seen, self._work = clock, clock(), 0.0
@@ -84,9 +95,9 @@ class Pace:
 
     @property
     def record(self) -> PaceRecord:
-        """Return where this run arrived, for the next one."""
+        """Return where the next run should begin: the best pace that was judged."""
         with self._changed:
-            return self._now()
+            return self._kept
 
     def begin(self) -> Mark:
         """Note that a request begins; waits while another has to be alone."""
@@ -94,7 +105,7 @@ class Pace:
             self._changed.wait_for(lambda: not self._claims)
             self._look()
             self._running += 1
-            return Mark(self._step, self._seen, self._work)
+            return Mark(self._step, self.batch_size, self._seen, self._work)
 
     def end(self, mark: Mark, texts: int = 0, tokens: int = 0) -> None:
         """Note that a request ended, and what it brought; nothing when it failed."""
@@ -118,26 +129,48 @@ class Pace:
         self._seen = now
 
     def crashed(self, mark: Mark | None = None) -> None:
-        """Fall back: half the texts, one request, for good.
+        """Fall back for the rest of this run, as told above.
 
         Requests that began before the last crash count as part of it.
         """
         with self._changed:
             if mark and mark.step < self._fell_at:
                 return
-            if not self._batch_is_fixed:
-                self.batch_size = max(1, self.batch_size // 2)
-            if not self._in_flight_is_fixed:
-                self.in_flight = 1
-            self._settled, self._texts_per_second = True, 0.0
+            if self._is_trial:
+                self._take_back()
+                self._kept = replace(self._kept, settled=True)
+            else:
+                self._fell = True
+                if not self._batch_is_fixed:
+                    self.batch_size = max(1, self.batch_size // 2)
+                if not self._in_flight_is_fixed:
+                    self.in_flight = 1
+            self._settled = True
             self._next_step()
             self._fell_at = self._step
 
-    def at_most(self, texts: int) -> None:
-        """Send no more texts in a request from now on: the server cannot take them."""
+    def was_too_much(self, mark: Mark, share: float) -> None:
+        """Have later runs begin lower: of a request that crashed, parts of that share passed."""
         with self._changed:
-            self.batch_size, self._batch_is_fixed = min(texts, self.batch_size), True
-            self._grows_batch = False
+            if not self._fell:
+                return
+            if not self._batch_is_fixed:
+                self.batch_size = min(self.batch_size, max(1, int(mark.batch_size * share)))
+            self._kept = PaceRecord(self.batch_size, self.in_flight)
+
+    def at_most(self, texts: int) -> None:
+        """Send no more texts in a request from now on: the server cannot take them.
+
+        A later run begins with so many, and looks again whether it was more than a moment.
+        """
+        with self._changed:
+            self._most_texts = min(self._most_texts, texts)
+            self.batch_size = min(self.batch_size, texts)
+            self.in_flight = min(self.in_flight, self._kept.in_flight)
+            if self._kept.batch_size > texts:
+                self._kept = PaceRecord(texts, self.in_flight if self._in_flight_is_fixed else 1)
+            self._best_rate = 0.0
+            self._is_trial = self._grows_batch = False
             self._next_step()
 
     @contextmanager
@@ -145,20 +178,21 @@ class Pace:
         """Hold all other requests back until this is left; waits for those that run."""
         with self._changed:
             self._claims += 1
-            self._changed.wait_for(lambda: not self._running)
-            self._look()
-            self._running = 1
         try:
-            yield
+            with self._changed:
+                self._changed.wait_for(lambda: not self._running)
+                self._look()
+                self._running = 1
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._look()
+                    self._running = 0
         finally:
             with self._changed:
-                self._look()
                 self._claims -= 1
-                self._running = 0
                 self._changed.notify_all()
-
-    def _now(self) -> PaceRecord:
-        return PaceRecord(self.batch_size, self.in_flight, self._settled, self._texts_per_second)
 
     def _is_full(self, texts: int, tokens: int) -> bool:
         """Tell whether a request says anything about this step; `tokens` may be rough."""
@@ -167,33 +201,51 @@ class Pace:
     def _judge(self) -> None:
         """Keep the step when it was worth it, else take it back, and go on from there."""
         rate = median(tokens for tokens, _ in self._samples)
-        before = self._texts_per_second
-        self._texts_per_second = median(texts for _, texts in self._samples)
+        texts = median(texts for _, texts in self._samples)
+        self._samples.clear()
         if self._settled:
-            self._samples.clear()
+            if not self._fell:
+                self._kept = replace(self._kept, texts_per_second=texts)
             return
-        if self._best is None or rate >= WORTH_IT * self._best[0]:
-            self._best = (rate, self._now())
+        if rate >= WORTH_IT * self._best_rate:
+            self._best_rate, self._looks_ahead = rate, False
+            self._kept = PaceRecord(self.batch_size, self.in_flight, texts_per_second=texts)
+        elif self._may_look_ahead(rate):
+            self._looks_ahead = True
+            self.batch_size = min(self._most_texts, 4 * self.batch_size)
+            self._next_step()
+            return
         else:
-            kept = self._best[1]
-            self.batch_size, self.in_flight = kept.batch_size, kept.in_flight
-            self._texts_per_second = before
-            self._settled = not self._grows_batch
-            self._grows_batch = False
+            self._take_back()
         self._grow()
         self._next_step()
 
+    def _may_look_ahead(self, rate: float) -> bool:
+        """Tell whether larger batches may pay where one that cost nothing brought nothing."""
+        is_even = rate * WORTH_IT >= self._best_rate
+        room = self.batch_size < self._most_texts
+        return self._grows_batch and is_even and room and not self._looks_ahead
+
+    def _take_back(self) -> None:
+        """Return to the best step; no larger batch is tried after that, or nothing at all."""
+        self.batch_size, self.in_flight = self._kept.batch_size, self._kept.in_flight
+        self._settled = not self._grows_batch
+        self._grows_batch = self._is_trial = False
+
     def _grow(self) -> None:
         """Take the next step, if there is one."""
+        grows_batch = self._grows_batch and not self._batch_is_fixed
+        self._is_trial = not self._settled
         if self._settled:
-            return
-        if self._grows_batch and not self._batch_is_fixed and self.batch_size < MOST_TEXTS:
-            self.batch_size = min(MOST_TEXTS, 2 * self.batch_size)
+            self._kept = replace(self._kept, settled=True)
+        elif grows_batch and self.batch_size < self._most_texts:
+            self.batch_size = min(self._most_texts, 2 * self.batch_size)
         elif not self._in_flight_is_fixed and self.in_flight < self._most_in_flight:
             self._grows_batch = False
             self.in_flight = min(self._most_in_flight, 2 * self.in_flight)
         else:
-            self._settled = True
+            self._settled, self._is_trial = True, False
+            self._kept = replace(self._kept, settled=True)
 
     def _next_step(self) -> None:
         self._step += 1

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
-from itertools import count
-from typing import get_type_hints
-
-import numpy
+from typing import get_args, get_type_hints
 
 from rag.models.discover import ModelInfo
 from rag.models.embedding.checks import (
     MIN_LIMIT,
+    Groups,
     compare_batches,
     find_true_limit,
+    reads_too_little,
     try_prefixes,
-    words,
 )
-from rag.models.embedding.embedder import EndpointEmbedder, connect_embedder
+from rag.models.embedding.embedder import (
+    EndpointEmbedder,
+    connect_embedder,
+    reserved_tokens,
+)
 from rag.models.embedding.pace import Pace, PaceRecord, pace_for
+from rag.models.embedding.speed import search_pace
 from rag.models.endpoint import Endpoint
 from rag.models.families import canonical_name
 from rag.models.memory import Memory
@@ -33,9 +35,10 @@ class EmbeddingProfile:
     """What was seen of an embedding model on a server.
 
     `context_tokens` is as the server lists it, None when it does not say.  Texts up to
-    `tried_tokens` were tried, those up to `token_limit` are read whole.  `unit_length` says
-    that vectors came with length 1.  `prefixes_help` is None when there are none, or batches
-    cannot be trusted.  `answered_by` is the model the server says it was, "" when it does not.
+    `tried_tokens` were tried, those up to `token_limit` are read whole.
+    `batch_equals_single` is None while not known.  `unit_length` says that vectors came with
+    length 1.  `prefixes_help` is None when they make no difference or there are none.
+    `answered_by` is the model the server says it was, "" when it does not.
     """
 
     server: str
@@ -44,7 +47,7 @@ class EmbeddingProfile:
     context_tokens: int | None
     token_limit: int
     tried_tokens: int
-    batch_equals_single: bool
+    batch_equals_single: bool | None
     dimension: int
     unit_length: bool
     prefixes_help: bool | None
@@ -72,7 +75,7 @@ class EmbeddingProfile:
                 f"{self.model} was asked for and {self.answered_by} answered",
                 f"load {self.model}, or choose the other: RAG_EMBEDDING_MODEL={self.answered_by}",
             ))  # fmt: skip
-        if not self.batch_equals_single:
+        if self.batch_equals_single is False:
             found.append((
                 f"{self.server} mixes up texts sent together; they are sent one by one",
                 "update the server: one by one is slower",
@@ -94,18 +97,29 @@ class EmbeddingProfile:
         return found
 
 
-_TYPES = get_type_hints(EmbeddingProfile)
+_TYPES = {
+    name: get_args(kind) or (kind,) for name, kind in get_type_hints(EmbeddingProfile).items()
+}
+_BOUNDS = {
+    "token_limit": (MIN_LIMIT, 10**7),
+    "tried_tokens": (1, 10**7),
+    "dimension": (1, 10**6),
+    "batch_size": (1, 2048),
+    "in_flight": (1, 64),
+    "texts_per_second": (0, 1e9),
+}
 
 
 def read_profile(record: Mapping[str, object] | None) -> EmbeddingProfile | None:
     """Return the profile that was kept as a record, None when it is no such thing."""
     if record is None or record.keys() != _TYPES.keys():
         return None
-    if not all(isinstance(value, _TYPES[name]) for name, value in record.items()):
+    # The type itself: to Python a truth is a whole number too.
+    if not all(type(value) in _TYPES[name] for name, value in record.items()):
         return None
     profile = EmbeddingProfile(**record)  # type: ignore[arg-type]
-    sane = 1 <= profile.batch_size <= 2048 and 1 <= profile.in_flight <= 64
-    return profile if sane and profile.token_limit >= MIN_LIMIT else None
+    numbers = ((getattr(profile, name), bounds) for name, bounds in _BOUNDS.items())
+    return profile if all(least <= n <= most for n, (least, most) in numbers) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +137,7 @@ class ReadyEmbedder:
     """An embedder that answered once: `probe` is its vector of the probe text.
 
     `profile` is None when nothing is known yet.  `limit` is the most tokens that model and
-    server are said to take, `bound` what was found for the chunks of this run, 0 before that;
-    `answered_by` is who the server says has answered, "" if it does not.
+    server are said to take.
     """
 
     embedder: EndpointEmbedder
@@ -134,8 +147,6 @@ class ReadyEmbedder:
     wishes: Wishes
     limit: int
     profile: EmbeddingProfile | None = None
-    bound: int = 0
-    answered_by: str = ""
 
     @property
     def key(self) -> str:
@@ -168,12 +179,11 @@ def ready_embedder(
     if profile and profile.dimension != embedder.dimension:
         memory.forget(key)
         profile = None
-    if profile and not profile.batch_equals_single:
+    if profile and profile.batch_equals_single is False:
         pace.at_most(1)
     return ReadyEmbedder(
-        embedder, answer.vectors[0], server, model, wishes, embedder.token_limit, profile,
-        answered_by=answer.model,
-    )  # fmt: skip
+        embedder, answer.vectors[0], server, model, wishes, embedder.token_limit, profile
+    )
 
 
 def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) -> ReadyEmbedder:
@@ -184,36 +194,44 @@ def measured_embedder(ready: ReadyEmbedder, memory: Memory, needed_tokens: int) 
     """
     embedder, profile = ready.embedder, ready.profile
     tried = min(ready.limit, needed_tokens)
-    if profile is None or profile.tried_tokens < tried:
+    if profile is None or not _is_enough(profile, tried, embedder.batch_size):
+        if profile and profile.batch_equals_single is False:  # That may have been mended.
+            embedder.pace = _pace(ready.server, ready.model, ready.wishes, None)
         profile = measure_profile(embedder, ready.model, ready.server, tried)
         profile = profile.with_pace(_reached(ready, PaceRecord()))
         memory.keep(ready.key, asdict(profile))
-    if ready.answered_by:
-        profile = replace(profile, answered_by=ready.answered_by)
-    embedder.token_limit = min(tried, profile.token_limit)
-    if not profile.batch_equals_single:
+    if embedder.answered_by:
+        profile = replace(profile, answered_by=embedder.answered_by)
+    embedder.token_limit = profile.token_limit
+    if profile.batch_equals_single is False:
         embedder.pace.at_most(1)
-    return replace(ready, profile=profile, bound=embedder.token_limit)
+    return replace(ready, profile=profile)
+
+
+def _is_enough(profile: EmbeddingProfile, tokens: int, batch_size: int) -> bool:
+    knows_batches = profile.batch_equals_single is not None or batch_size == 1
+    return profile.tried_tokens >= tokens and knows_batches
 
 
 def remember_pace(
     ready: ReadyEmbedder, memory: Memory, pace: PaceRecord | None = None
 ) -> ReadyEmbedder:
-    """Keep the pace reached for the next run; forget a profile that proved wrong."""
+    """Keep for the next run the pace reached, or that given, and the limit learned in this one."""
     if ready.profile is None:
         return ready
-    if ready.embedder.token_limit < ready.bound:
-        memory.forget(ready.key)
-        return ready
-    profile = ready.profile.with_pace(pace or _reached(ready, ready.profile.pace))
+    profile = ready.profile.with_pace(_reached(ready, ready.profile.pace, pace))
+    limit = min(profile.token_limit, ready.embedder.token_limit)
+    profile = replace(profile, token_limit=limit)
     memory.keep(ready.key, asdict(profile))
     return replace(ready, profile=profile)
 
 
-def _reached(ready: ReadyEmbedder, before: PaceRecord) -> PaceRecord:
-    """Return the pace of this run, the one before it when the settings and not it decided."""
+def _reached(
+    ready: ReadyEmbedder, before: PaceRecord, found: PaceRecord | None = None
+) -> PaceRecord:
+    """Return the pace found, or else of this run; the one before when the settings decided."""
     is_set = ready.wishes.batch_size or ready.wishes.in_flight
-    return before if is_set else ready.embedder.pace.record
+    return before if is_set else found or ready.embedder.pace.record
 
 
 def measure_profile(
@@ -221,19 +239,17 @@ def measure_profile(
 ) -> EmbeddingProfile:
     """Return what a model does with texts of so many tokens and with several at once."""
     family = embedder.family
-
-    def embed(texts: Sequence[str]) -> Vectors:
-        groups = [texts] if batches.batch_equals_single else [[text] for text in texts]
-        return numpy.concatenate([embedder.ask(group).vectors for group in groups])
-
-    batches = compare_batches(embedder.ask)
-    limit = find_true_limit(embed, model.id, tokens, family.document_prefix)
-    prefixes = (family.query_prefix, family.document_prefix)
-    helpful = (
-        try_prefixes(embedder.ask, *prefixes)
-        if any(prefixes) and batches.batch_equals_single
-        else None
+    batches = compare_batches(embedder.ask, embedder.batch_size)
+    groups = Groups(embedder.ask, embedder.batch_size if batches.batch_equals_single else 1)
+    limit = find_true_limit(
+        groups.embed,
+        reads_too_little(model.id, server),
+        tokens,
+        family.document_prefix,
+        reserved_tokens(family, embedder.count),
     )
+    prefixes = (family.query_prefix, family.document_prefix)
+    helpful = try_prefixes(groups.embed, *prefixes) if any(prefixes) else None
     return EmbeddingProfile(
         server=server,
         url=embedder.endpoint.url,
@@ -254,27 +270,14 @@ def probe_speed(ready: ReadyEmbedder, tokens: int, seconds: float = 5.0) -> Pace
 
     Nothing of an earlier pace is used.  Raises PipelineError.
     """
-    pace = _pace(ready.server, ready.model, ready.wishes, None)
-    if ready.profile and not ready.profile.batch_equals_single:
-        pace.at_most(1)
-    embedder = replace(ready.embedder, pace=pace)
-    size = min(tokens, embedder.token_limit)
-    numbers, started, texts = count(1), time.monotonic(), 0
-    running: set[Future[Vectors]] = set()
-    with ThreadPoolExecutor(64, thread_name_prefix="probe") as pool:
-        while time.monotonic() - started < seconds and not _is_known(pace.record):
-            while len(running) < pace.in_flight:
-                batch = [words(size, f"number {next(numbers)}") for _ in range(pace.batch_size)]
-                running.add(pool.submit(embedder.embed, batch))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            texts += sum(len(call.result()) for call in done)
-        texts += sum(len(call.result()) for call in running)
-    rate = pace.record.texts_per_second or texts / (time.monotonic() - started)
-    return replace(pace.record, texts_per_second=rate)
-
-
-def _is_known(pace: PaceRecord) -> bool:
-    return pace.settled and pace.texts_per_second > 0
+    embedder = ready.embedder
+    before, embedder.pace = embedder.pace, _pace(ready.server, ready.model, ready.wishes, None)
+    if ready.profile and ready.profile.batch_equals_single is False:
+        embedder.pace.at_most(1)
+    try:
+        return search_pace(embedder, min(tokens, embedder.token_limit), seconds)
+    finally:
+        embedder.pace = before
 
 
 def _key(url: str, model: str, prefixes: tuple[str | None, str | None]) -> str:
@@ -283,7 +286,5 @@ def _key(url: str, model: str, prefixes: tuple[str | None, str | None]) -> str:
 
 
 def _pace(server: str, model: ModelInfo, wishes: Wishes, start: PaceRecord | None) -> Pace:
-    return pace_for(
-        server, model.parallel,
-        batch_size=wishes.batch_size, in_flight=wishes.in_flight, start=start,
-    )  # fmt: skip
+    given = {"batch_size": wishes.batch_size, "in_flight": wishes.in_flight}
+    return pace_for(server, model.parallel, start=start, **given)

@@ -93,11 +93,14 @@ class Salvage:
 
     def _check_server(self, error: EndpointError) -> None:
         """Raise the error when it is not for the texts: a few of them fail alone as well."""
-        last = len(self.texts) - 1
-        places = sorted({0, last, last // 2, last // 4}, key=lambda place: place % max(last, 1))
-        scouts = [self.texts[place] for place in places] if last else [_HARMLESS]
-        if isinstance(error, AnswerTimeout):
-            scouts = scouts[:1] if last else []
+        count = len(self.texts)
+        if isinstance(error, AnswerTimeout):  # Each try takes as long again.
+            scouts = self.texts[:1] if count > 1 else []
+        elif count == 1:
+            scouts = [_HARMLESS]
+        else:  # From all over, the ends first.
+            places = (0, count - 1, count // 4, count // 2)
+            scouts = [self.texts[place] for place in dict.fromkeys(places)]
         for text in scouts:
             try:
                 self.embedder.embed_once([text])
@@ -109,19 +112,22 @@ class Salvage:
         raise error
 
     def _divide(self, places: Sequence[int], error: EndpointError) -> None:
-        """Embed a group that failed without the too long, or in halves; one alone is refused."""
+        """Embed a group that failed in smaller ones; of a text alone, note what is wrong."""
         if isinstance(error, ContextOverflow):
-            rest = self._without_too_long(places, error)
-            if rest:
-                self._try(rest)
+            self._divide_too_long(places, error)
         elif len(places) == 1:
             self.refused[places[0]] = error.message
         else:
-            middle = len(places) // 2
-            self._try(places[:middle])
-            self._try(places[middle:])
+            self._try_halves(places)
+
+    def _try_halves(self, places: Sequence[int]) -> None:
+        middle = len(places) // 2
+        self._try(places[:middle])
+        self._try(places[middle:])
 
     def _try(self, places: Sequence[int]) -> None:
+        if not places:
+            return
         try:
             rows = self.embedder.embed_once([self.texts[place] for place in places])
         except EndpointError as error:
@@ -135,11 +141,24 @@ class Salvage:
             self.largest = max(self.largest, len(places))
             self.rows |= dict(zip(places, rows, strict=True))
 
-    def _without_too_long(self, places: Sequence[int], error: ContextOverflow) -> list[int]:
-        counts = self.embedder.count_tokens([self.texts[place] for place in places])
-        self.embedder.learn_limit(error, max(counts))
-        limit = self.embedder.token_limit
-        long = [place for place, n in zip(places, counts, strict=True) if n > limit]
-        self.too_long.update(long)
-        self.refused |= dict.fromkeys(long, error.message)
-        return [place for place in places if place not in self.too_long]
+    def _divide_too_long(self, places: Sequence[int], error: ContextOverflow) -> None:
+        """Try the longest text alone: some servers count all texts of a request together."""
+        texts = [self.texts[place] for place in places]
+        counts = dict(zip(places, self.embedder.count_tokens(texts), strict=True))
+        longest = max(places, key=counts.__getitem__)
+        if len(places) == 1:
+            self.embedder.learn_limit(error, counts[longest])
+            self._refuse_too_long([longest], error)
+            return
+        self._try([longest])
+        rest = [place for place in places if place != longest]
+        if longest in self.too_long:
+            limit = self.embedder.token_limit
+            self._refuse_too_long([place for place in rest if counts[place] > limit], error)
+            self._try([place for place in rest if place not in self.too_long])
+        else:
+            self._try_halves(rest)
+
+    def _refuse_too_long(self, places: Sequence[int], error: ContextOverflow) -> None:
+        self.too_long.update(places)
+        self.refused |= dict.fromkeys(places, error.message)

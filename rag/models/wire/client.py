@@ -118,6 +118,12 @@ class PunctualStream(httpcore2.NetworkStream):
     def __init__(self, stream: httpcore2.NetworkStream) -> None:
         self._stream = stream
         self._due: float | None = None
+        self._was_answered = True
+
+    @property
+    def is_stale(self) -> bool:
+        """Say that nothing was read since the last request: an answer now is another's."""
+        return not self._was_answered
 
     def end_head(self) -> None:
         """Say that the head was read: who reads on keeps its own time."""
@@ -125,6 +131,7 @@ class PunctualStream(httpcore2.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send, and begin to wait for a head."""
+        self._was_answered = False
         try:
             self._stream.write(buffer, timeout)
         finally:
@@ -138,7 +145,9 @@ class PunctualStream(httpcore2.NetworkStream):
             if left <= 0:
                 raise httpcore2.ReadTimeout("the head of the answer did not end")
             timeout = left if timeout is None else min(left, timeout)
-        return self._stream.read(max(max_bytes, _READ_BYTES), timeout)
+        piece = self._stream.read(max(max_bytes, _READ_BYTES), timeout)
+        self._was_answered = True
+        return piece
 
     def close(self) -> None:
         """Close the connection."""
@@ -155,6 +164,11 @@ class PunctualStream(httpcore2.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """Return what the connection knows of itself."""
+        if info == "is_readable":
+            # What was decrypted already is no longer to be seen at the socket.
+            encrypted = self._stream.get_extra_info("ssl_object")
+            if encrypted is not None and encrypted.pending():
+                return True
         return self._stream.get_extra_info(info)
 
 
@@ -182,6 +196,19 @@ class Network(httpx2.HTTPTransport):
             keepalive_expiry=keepalive_expiry,
             network_backend=_Backend(),
         )
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Return the answer to this request, never one that a server sent twice before.
+
+        What came in one piece with an earlier answer waits in the parser of its connection; such
+        a connection is closed, and the request made on another.
+        """
+        while True:
+            answer = super().handle_request(request)
+            network = answer.extensions.get("network_stream")
+            if not (isinstance(network, PunctualStream) and network.is_stale):
+                return answer
+            answer.close()
 
 
 def open_client(
@@ -221,7 +248,8 @@ def open_client(
         if is_stream and "json" not in kind and "html" not in kind:
             answer.stream = EventBytes(stream, host)
         else:
-            answer.stream = WholeAnswer(stream, response, host)
+            seconds = answer.request.extensions.get("timeout", {}).get("read", response)
+            answer.stream = WholeAnswer(stream, seconds, host)
 
     return httpx2.Client(
         timeout=httpx2.Timeout(response, connect=connect),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,10 +14,11 @@ import pybase64
 from numpy.typing import NDArray
 
 from rag.models.base.errors import BadResponse
-from rag.models.wire.faults import MISSING_V1, brief, classify, error_text
+from rag.models.wire.faults import MISSING_V1, MOST_READ, brief, classify, error_text, without_echo
 
 Vectors = NDArray[numpy.float32]
 _MOST_SIZES_NAMED = 3
+_NO_NUMBERS = frozenset((str, bool))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +42,23 @@ def read_json(content: bytes, kind: str, host: str) -> object:
         # orjson refuses the bare NaN that some servers write; with it, the text is found.
         return json.loads(content)
     except (ValueError, RecursionError):
+        is_cut = "json" in kind.lower()
         raise BadResponse(
-            f"{host} did not answer with JSON ({brief(kind) or 'no content type'})", MISSING_V1
-        ) from None
+            f"{host} sent JSON that does not end, or is none" if is_cut
+            else f"{host} did not answer with JSON ({brief(kind) or 'no content type'})",
+            "see the server's log, then try again" if is_cut else MISSING_V1,
+            retryable=is_cut,
+        ) from None  # fmt: skip
 
 
 def read_embeddings(
-    content: bytes, expected: int, host: str, *, kind: str = "", server: str = ""
+    content: bytes,
+    expected: int,
+    host: str,
+    *,
+    kind: str = "",
+    server: str = "",
+    sent: Sequence[str] = (),
 ) -> EmbeddingAnswer:
     """Return the vectors of an embeddings answer of content type `kind`, checked.
 
@@ -57,7 +69,7 @@ def read_embeddings(
     body = read_json(content, kind, host)
     items = body.get("data") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(items, list):
-        raise classify(error_text(body), 200, host, server) \
+        raise classify(error_text(body, sent), 200, host, server) \
             if isinstance(body, dict) and body.get("error") \
             else BadResponse(f"{host} sent no embeddings", MISSING_V1)  # fmt: skip
     try:
@@ -67,7 +79,8 @@ def read_embeddings(
         with numpy.errstate(over="ignore"):
             rows = [_read_vector(item["embedding"]) for item in ordered]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadResponse(f"{host} sent an embedding that cannot be read: {brief(str(error))}",
+        words = brief(without_echo(str(error)[:MOST_READ], sent))
+        raise BadResponse(f"{host} sent an embedding that cannot be read: {words}",
                           "see the server's log", retryable=True) from None  # fmt: skip
     if indexes != list(range(expected)):
         raise BadResponse(
@@ -84,7 +97,12 @@ def _read_vector(value: object) -> Vectors:
     if isinstance(value, list):
         # Half the time of numpy, which takes what is no number, or too large for one, below.
         with suppress(struct.error, OverflowError):
-            return numpy.frombuffer(struct.pack(f"<{len(value)}f", *value), dtype="<f4")
+            row = numpy.frombuffer(struct.pack(f"<{len(value)}f", *value), dtype="<f4")
+            # A truth would have become one of these.
+            if not ((row == 0) | (row == 1)).any():
+                return row
+        if not _NO_NUMBERS.isdisjoint(map(type, value)):
+            raise ValueError("a text or a truth stands where a number should be")
     return numpy.asarray(value, dtype=numpy.float32)
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import time
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 
 from rag.models.base.errors import (
@@ -25,7 +26,15 @@ MISSING_V1 = hints.MISSING_V1
 LOAD_MODEL = hints.LOAD_MODEL
 
 MOST_WORDS = 400
+MOST_TOKENS = 10**9
+"""A count beyond it is none."""
+
 _DEEPEST = 5
+# Of a server's words: those before are enough to find its own among an echo of the request.
+MOST_READ = 4000
+# As many characters in a row, blanks left out, are no coincidence.
+_ECHO = 20
+_BLANKS = re.compile(r"\\[nrt]|[\s\\]")
 
 _OVERFLOW = re.compile(
     r"context length|context size|context window|too large to process|exceed_context_size"
@@ -48,8 +57,8 @@ _LIMITS = tuple(
 )
 _NO_MODEL = re.compile(
     r"no models? (is |are )?(currently )?loaded|invalid model identifier|model_not_found"
-    r"|model .{0,80}(not found|does not exist)",
-    re.IGNORECASE | re.DOTALL,
+    r"|\bmodel[\s:=]*[\"'`]?[\w./:@+-]{0,80}[\"'`]?,? (is |was )?(not found|does not exist)",
+    re.IGNORECASE,
 )
 # Crashed or unloaded: LM Studio, and the runner of Ollama.
 _LOST = re.compile(
@@ -59,11 +68,24 @@ _LOST = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NOT_LOADABLE = re.compile(r"failed to load|(error|unable to) load(ing)? (the )?model", re.I)
-_LOADING = re.compile(r"loading model|model is (still )?loading|server busy", re.IGNORECASE)
-_KEY = re.compile(r"invalid_api_key|api token is required|authentication", re.IGNORECASE)
+_LOADING = re.compile(
+    r"(^|[:.!-] ?)(still )?loading (the )?model\b|\bserver (is )?busy"
+    r"|model is (still |currently )?(being loaded|loading)\b",
+    re.IGNORECASE,
+)
+_KEY = re.compile(
+    r"invalid_api_key|authentication_?error|api (token|key) is (required|invalid|missing)"
+    r"|(invalid|incorrect|missing|no) api.key|authentication (failed|is required|required)",
+    re.IGNORECASE,
+)
+_ENCRYPTED = re.compile(r"HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)
 _WRONG_PATH = re.compile(r"unexpected endpoint or method", re.IGNORECASE)
 _NOT_A_NUMBER = re.compile(r"contains NaN|NaN or Inf|unsupported value: NaN", re.IGNORECASE)
-_FORMAT = re.compile(r"response_format|input should be 'text' or 'json_object'", re.IGNORECASE)
+_FORMAT = re.compile(
+    r"response_format|input should be 'text' or 'json_object'|json_schema|structured outputs?\b"
+    r"|(pars|compil|invalid|unsupported).{0,40}grammar|grammar.{0,40}(pars|compil|support)",
+    re.IGNORECASE,
+)
 # The last but one is of llama-cpp-python, the last of llama.cpp, which says no more.
 _WRONG_KIND = re.compile(
     r"does not support ((the )?(embeddings?|chat)\b|logits|generate)"
@@ -79,18 +101,38 @@ def brief(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in line)
 
 
-def error_text(body: object) -> str:
+def without_echo(words: str, sent: Sequence[str]) -> str:
+    """Return a server's words with "…" for what only repeats the texts of the request.
+
+    What was sent says nothing of the fault, and a document has no place in a message.
+    """
+    if not sent:
+        return words
+    blanks = {i for found in _BLANKS.finditer(words) for i in range(*found.span())}
+    places = [i for i in range(len(words)) if i not in blanks]
+    said = "".join(words[i] for i in places)
+    texts = "\0".join(_BLANKS.sub("", text) for text in sent)
+    kept, after = "", 0
+    for start in range(len(said) - _ECHO + 1):
+        if said[start : start + _ECHO] in texts:
+            first, last = places[start], places[start + _ECHO - 1]
+            kept += words[after:first] + "…" if first >= after else ""
+            after = last + 1
+    return kept + words[after:]
+
+
+def error_text(body: object, sent: Sequence[str] = ()) -> str:
     """Return the server's own words from any of the error shapes in use.
 
     Known: {"error": {"message"}}, {"error": "text"}, {"detail": text or list}, {"message"},
-    plain text.  At most 400 characters, on one line: some servers echo the whole input.
+    plain text.  At most 400 characters, on one line, without what repeats the texts `sent`.
     """
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
     try:
         if isinstance(body, str):
             body = _parse(body)
-        return brief(_find_text(body, _DEEPEST))
+        return brief(without_echo(_find_text(body, _DEEPEST)[:MOST_READ], sent))
     except RecursionError:
         return "an error nested too deep to read"
 
@@ -113,7 +155,7 @@ def _find_text(body: object, depth: int) -> str:
                 extra = [str(body[k]) for k in ("code", "type") if isinstance(body.get(k), str)]
                 context = [f"{k}: {body[k]}" for k in ("n_ctx",) if isinstance(body.get(k), int)]
                 return " ".join([text, *(f"({e})" for e in extra if e not in text), *context])
-        return json.dumps(body)
+        return json.dumps(body, ensure_ascii=False)
     if isinstance(body, list) and depth:
         return "; ".join(_find_text(item, depth - 1) for item in body[:3])
     return str(body)
@@ -126,7 +168,8 @@ def is_missing_model(message: str) -> bool:
 
 def overflow_limit(text: str) -> int | None:
     """Return the token limit named in an overflow message, None when it names none."""
-    return next((int(found[1]) for p in _LIMITS if (found := p.search(text))), None)
+    named = (int(found[1][:12]) for p in _LIMITS if (found := p.search(text)))
+    return next((tokens for tokens in named if 0 < tokens < MOST_TOKENS), None)
 
 
 def classify(
@@ -142,6 +185,8 @@ def classify(
     return (
         _by_text_of_model(text, said, todo)
         or _by_text_of_request(text, said, todo)
+        # After an overflow, which may quote a text about keys.
+        or (AuthenticationFailed(said, hints.KEY) if _KEY.search(text) else None)
         or _by_status(status, said, todo)
     )
 
@@ -149,8 +194,8 @@ def classify(
 def _by_text_of_model(text: str, said: str, todo: Commands) -> EndpointError | None:
     if _WRONG_PATH.search(text):
         return BadResponse(said, MISSING_V1)
-    if _KEY.search(text):
-        return AuthenticationFailed(said, hints.KEY)
+    if _ENCRYPTED.search(text):
+        return BadResponse(said, hints.WRITE_HTTPS)
     if "weights_missing" in text:
         return ModelUnavailable(said, "run: rag models pull")
     if _NO_MODEL.search(text):
@@ -194,7 +239,7 @@ def _by_status(status: int | None, said: str, todo: Commands) -> EndpointError:
     match status:
         case 401 | 403:
             return AuthenticationFailed(said, hints.KEY)
-        case 404:
+        case 404 | 405:
             return RequestRefused(
                 said, f"{MISSING_V1}; a server for chat may have no embeddings, nor the reverse"
             )

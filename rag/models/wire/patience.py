@@ -1,9 +1,10 @@
-"""An action that may fail in, its result out: what is tried again, how often, how long."""
+"""An action that may fail in, its result out: what is tried again, how often, without what."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from rag.models.base.errors import (
     EndpointError,
     EndpointUnreachable,
     ModelLost,
+    RequestRefused,
     ServerBusy,
 )
 
@@ -79,3 +81,33 @@ def _retries(fault: EndpointError) -> int:
         return 0
     # A second request as long as the first keeps a slow server busy with both.
     return 1 if isinstance(fault, AnswerTimeout | BadResponse) else _RETRIES
+
+
+_THINKING_FIELDS = frozenset(("reasoning_effort", "chat_template_kwargs", "reasoning"))
+_FORMAT = re.compile(r"response_format|json_schema")
+_THINKING_WORDS = re.compile(r"reasoning|chat_template|thinking", re.IGNORECASE)
+# transformers, pydantic, vLLM, llama.cpp and gateways, each in its own words.
+_UNKNOWN_FIELD = re.compile(
+    r"unexpected (fields?|keyword)|extra (fields?|inputs?)|extra_forbidden"
+    r"|(unknown|unsupported|unrecogni[sz]ed) |unrecogni[sz]ed|unknown_parameter",
+    re.IGNORECASE,
+)
+
+
+def without_refused(body: Mapping[str, object], error: EndpointError) -> dict[str, object] | None:
+    """Return the body without the optional fields that an error refuses, None when
+    it speaks of something else.
+    """
+    # A 500 is no refusal by its status, and is one by its words on some servers.
+    if type(error) not in (RequestRefused, EndpointError):
+        return None
+    words, refused = error.message, set[str]()
+    names_thinking = _THINKING_WORDS.search(words) is not None
+    if names_thinking:
+        refused |= _THINKING_FIELDS & body.keys()
+    if "stream_options" in words:
+        refused |= {"stream_options"} & body.keys()
+    elif not names_thinking and not _FORMAT.search(words) and _UNKNOWN_FIELD.search(words):
+        # Some do not name what they do not know.
+        refused |= _THINKING_FIELDS & body.keys() or {"stream_options"} & body.keys()
+    return {k: v for k, v in body.items() if k not in refused} if refused else None

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from rag.models.base.errors import EndpointError, RequestRefused
 from rag.models.base.messages import Delta, Message, NativeReport, Usage
+from rag.models.wire.faults import MOST_TOKENS
 
 Record: TypeAlias = Mapping[str, object]
-_PARTS_OF_TEXT = ("text", "output_text")
+# Of a message, and of a model's thoughts.
+_PARTS_OF_TEXT = ("text", "output_text", "refusal")
+_PARTS_OF_THOUGHT = ("text", "reasoning_text", "summary_text")
 _STATES = ("response.created", "response.queued", "response.in_progress")
+_LAST = ("response.completed", "response.incomplete")
+_PROGRESS = ("delta", "item", "part", "text", "arguments", "refusal", "response")
+# What servers call an end, in the words of the protocol; others stay as they are.
+_ENDS = {
+    **dict.fromkeys(("eos", "eos_token", "end_turn", "stop_sequence", "load", "completed"), "stop"),
+    **dict.fromkeys(("max_tokens", "max_output_tokens", "model_length"), "length"),
+}
 SurfaceName = Literal["chat", "completions", "responses", "native", "native-completions"]
 
 
@@ -90,41 +98,16 @@ def _responses_body(request: Request) -> dict[str, object]:
     return body
 
 
-_THINKING_FIELDS = frozenset(("reasoning_effort", "chat_template_kwargs", "reasoning"))
-_THINKING_WORDS = re.compile(r"reasoning|chat_template|thinking", re.IGNORECASE)
-# transformers, pydantic, vLLM, llama.cpp and gateways, each in its own words.
-_UNKNOWN_FIELD = re.compile(
-    r"unexpected (fields?|keyword)|extra (fields?|inputs?)|extra_forbidden"
-    r"|(unknown|unsupported|unrecogni[sz]ed) |unrecogni[sz]ed|unknown_parameter",
-    re.IGNORECASE,
-)
-
-
-def without_refused(body: Mapping[str, object], error: EndpointError) -> dict[str, object] | None:
-    """Return the body without the optional fields that an error refuses, None when
-    it speaks of something else.
-    """
-    # A 500 is no refusal by its status, and is one by its words on some servers.
-    if type(error) not in (RequestRefused, EndpointError):
-        return None
-    words, refused = error.message, set[str]()
-    is_unknown = bool(_UNKNOWN_FIELD.search(words))
-    if is_unknown or _THINKING_WORDS.search(words):
-        refused |= _THINKING_FIELDS & body.keys()
-    # Some name only the first field that they do not know, some none.
-    if "stream_options" in words or (is_unknown and not refused):
-        refused |= {"stream_options"} & body.keys()
-    return {k: v for k, v in body.items() if k not in refused} if refused else None
-
-
 def _read_choice(event: Record) -> Delta:
     """Read a chunk of chat or text completions, of the OpenAI or the native surface."""
     choice = _first_choice(event)
     delta = _delta_of(choice)
     return Delta(
-        text=_text(delta.get("content")) or _text(choice.get("text")),
+        text=_text(delta.get("content"))
+        or _text(choice.get("text"))
+        or _text(delta.get("refusal")),
         reasoning=_text(delta.get("reasoning_content")) or _text(delta.get("reasoning")),
-        finish_reason=_text(choice.get("finish_reason")) or None,
+        finish_reason=_read_finish(choice.get("finish_reason")),
         model=_text(event.get("model")),
         usage=_read_usage(event.get("usage"), "prompt_tokens", "completion_tokens"),
         native=_read_native(event),
@@ -143,7 +126,7 @@ def _delta_of(choice: Record) -> Record:
 def _read_response(event: Record) -> Delta:
     """Read an event of /v1/responses; `response.completed` ends the answer."""
     match event.get("type"):
-        case "response.output_text.delta":
+        case "response.output_text.delta" | "response.refusal.delta":
             return Delta(text=_text(event.get("delta")))
         case "response.reasoning_text.delta" | "response.reasoning_summary_text.delta":
             return Delta(reasoning=_text(event.get("delta")))
@@ -151,30 +134,66 @@ def _read_response(event: Record) -> Delta:
             return _read_end(_record(event.get("response")), event["type"])
         case _ if event.get("object") == "response":
             # The whole answer of a server that does not stream.
-            end = _read_end(event, f"response.{event.get('status')}")
-            output = event.get("output")
-            items = map(_record, output if isinstance(output, list) else ())
-            said = (item.get("content") for item in items if item.get("type") == "message")
-            return replace(end, text="".join(map(_text, said)))
+            return _read_end(event, f"response.{event.get('status')}")
         case _:
             return Delta()
 
 
 def _read_end(response: Record, state: object) -> Delta:
+    reason = _read_finish(_record(response.get("incomplete_details")).get("reason")) or "length"
     return Delta(
-        finish_reason="stop" if state == "response.completed" else "length",
+        finish_reason="stop" if state == "response.completed" else reason,
         model=_text(response.get("model")),
         usage=_read_usage(response.get("usage"), "input_tokens", "output_tokens"),
     )
 
 
+def _read_finish(reason: object) -> str | None:
+    said = _text(reason)
+    return _ENDS.get(said.lower(), said) or None
+
+
+def with_output(delta: Delta, event: Record, *, thought: bool) -> Delta:
+    """Return the end of an answer of /v1/responses with the text that it repeats, and with what
+    was thought, where `thought` wants it.
+    """
+    items = _output_of(event)
+    said = (item.get("content") for item in items if item.get("type") == "message")
+    thoughts = [item for item in items if item.get("type") == "reasoning"]
+    parts = (item.get("content") or item.get("summary") for item in thoughts if thought)
+    reasoning = "".join(_text(part, _PARTS_OF_THOUGHT) for part in parts)
+    return replace(
+        delta,
+        text=delta.text or "".join(map(_text, said)),
+        reasoning=delta.reasoning or reasoning,
+    )
+
+
+def _output_of(event: Record) -> Sequence[Record]:
+    output = (_record(event.get("response")) or event).get("output")
+    return [_record(item) for item in output] if isinstance(output, list) else ()
+
+
+def calls_tool(event: Record) -> bool:
+    """Say whether an event is a model's wish that a tool be called."""
+    delta = _delta_of(_first_choice(event))
+    items = (*_output_of(event), _record(event.get("item")))
+    is_call = any(item.get("type") == "function_call" for item in items)
+    return is_call or bool(delta.get("tool_calls") or delta.get("function_call"))
+
+
 def shows_life(event: Record) -> bool:
     """Say whether an event has anything of an answer in it, be it of no use to us.
 
-    A chunk of nothing but a role does not, nor one that says only that work has begun.
+    A chunk of nothing but a role does not, nor one that says only that work has begun, nor a
+    ping in the form of data.
     """
     if "choices" not in event:
-        return bool(event.get("delta", event)) and event.get("type") not in _STATES
+        kind = _text(event.get("type"))
+        is_known = kind.startswith("response.") and any(key in event for key in _PROGRESS)
+        says = (is_known and event.get("delta", True)) or "progress" in event
+        is_end = kind in _LAST or event.get("object") == "response" or event.get("stats")
+        return bool(is_end or event.get("usage") or (says and kind not in _STATES))
     choice = _first_choice(event)
     said = [value for key, value in _delta_of(choice).items() if key != "role"]
     ends = (choice.get("finish_reason"), event.get("usage"), event.get("stats"))
@@ -232,20 +251,23 @@ def _record(value: object) -> Record:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str:
+def _text(value: object, kinds: Sequence[str] = _PARTS_OF_TEXT) -> str:
     """Return a text, joined where it came as a list of parts."""
     if isinstance(value, list):
-        parts = (part for part in map(_record, value) if part.get("type") in _PARTS_OF_TEXT)
-        return "".join(_text(part.get("text")) for part in parts)
+        parts = (part for part in map(_record, value) if part.get("type") in kinds)
+        return "".join(_text(part.get("text") or part.get("refusal")) for part in parts)
     return value if isinstance(value, str) else ""
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    return int(_number(value)) if isinstance(value, int) else 0
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    # A truth is an int, and neither NaN nor what is beyond every float is below the limit.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    return float(value) if 0 <= value < MOST_TOKENS else 0.0
 
 
 SURFACES: Mapping[str, Surface] = {

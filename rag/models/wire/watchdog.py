@@ -8,6 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+LAST_SECONDS = 2.0
+"""How long is waited for what may follow the end of an answer."""
+
 
 class Watchdog:
     """Calls `cut` once when it was left waiting for too long; `bit` tells that it did,
@@ -35,6 +38,10 @@ class Watchdog:
         """Say that the next is waited for now."""
         self._due = time.monotonic() + self._idle
 
+    def end_soon(self) -> None:
+        """Say that all that matters has arrived: little more is waited for from now on."""
+        self._idle = min(self._idle, LAST_SECONDS)
+
     def _watch(self) -> None:
         while not self._ended.wait(self._nap()):
             due = self._due
@@ -44,9 +51,9 @@ class Watchdog:
                 return
 
     def _nap(self) -> float:
-        # Never longer than `idle`, and so never past a time that `wake` sets meanwhile.
-        due = self._due
-        return self._idle if due is None else min(max(due - time.monotonic(), 0.0), self._idle)
+        # Never longer than what `wake` may set meanwhile.
+        most, due = min(self._idle, LAST_SECONDS), self._due
+        return most if due is None else min(max(due - time.monotonic(), 0.0), most)
 
     def __enter__(self) -> Self:
         self._thread.start()
