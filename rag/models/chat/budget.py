@@ -26,7 +26,7 @@ _LOWEST_RATIO, _HIGHEST_RATIO = 0.8, 4.0
 _JOINT_TOKENS = 4
 _KEPT_OF_SENT = 0.75
 _RAISED = 1.25
-_MOST = 100.0
+_MOST = 50.0
 
 
 class Server(Protocol):
