@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import PipelineError
 from rag import __version__
@@ -23,6 +23,8 @@ from rag.trial import try_chat, try_embedding
 
 if TYPE_CHECKING:
     from rag.models.discover import Offer
+
+Result = TypeVar("Result")
 
 MIN_FREE_BYTES = 1_000_000_000
 
@@ -122,9 +124,9 @@ def _examine_privacy(pipeline: Pipeline, url: str) -> Finding:
     )  # fmt: skip
 
 
-def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
+def _try(action: Callable[[], Result]) -> Result | PipelineError:
     try:
-        return choose()
+        return action()
     except PipelineError as error:
         return error
 
@@ -132,7 +134,7 @@ def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
 def _examine_embedding(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
     servers, url = pipeline.models.servers, pipeline.settings.embeddings_at
     choice = _try(lambda: servers.embedding_choice)
-    yield _examine_choice("embedding model", choice, servers, url, probe=probe)
+    yield from _examine_choice("embedding model", choice, servers, url, probe=probe)
     if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
         try:
             yield from try_embedding(pipeline, probe=probe)
@@ -143,7 +145,7 @@ def _examine_embedding(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
 def _examine_chat(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
     servers, url = pipeline.models.servers, pipeline.settings.chat_at
     choice = _try(lambda: servers.chat_choice)
-    yield _examine_choice("chat model", choice, servers, url, probe=probe)
+    yield from _examine_choice("chat model", choice, servers, url, probe=probe)
     if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
         try:
             yield from try_chat(pipeline)
@@ -153,18 +155,21 @@ def _examine_chat(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
 
 def _examine_choice(
     subject: str, choice: Choice | PipelineError, servers: Servers, url: str, *, probe: bool
-) -> Finding:
+) -> Iterator[Finding]:
     if isinstance(choice, PipelineError):
-        return failure(subject, choice)
+        if not isinstance(_try(lambda: servers.offer(url)), PipelineError):
+            yield failure(subject, choice)  # What is wrong with the server was told.
+        return
     model = choice.model
     said = " ".join([model.id, *filter(None, [model.quantisation]), f"({choice.reason})"])
     if model.loaded is not False:
-        return Finding("ok", subject, said)
-    if not servers.loads_when_asked(url, model):
+        yield Finding("ok", subject, said)
+    elif not servers.loads_when_asked(url, model):
         load = commands_of(servers.offer(url).server, model.key or model.id).load
-        return Finding("warn", subject, f"{said} is not loaded, and will not be by itself", load)
-    when = "it is loaded now" if probe else "the first use loads it, or now: rag doctor --probe"
-    return Finding("ok", subject, f"{said}, not loaded yet: {when}")
+        yield Finding("warn", subject, f"{said} is not loaded, and will not be by itself", load)
+    else:
+        when = "it is loaded now" if probe else "the first use loads it, or now: rag doctor --probe"
+        yield Finding("ok", subject, f"{said}, not loaded yet: {when}")
 
 
 def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:

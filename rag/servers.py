@@ -100,6 +100,8 @@ class Servers:
             endpoint, limit = self.endpoint(url), self.settings.load_timeout_seconds
             if source == CAN_LOAD:
                 others, context = self._ours(url, model), self._context_for(url, model)
+                for other in others:  # They may have to go.
+                    self._remember_context(url, other, other)
                 loaded = load_again(
                     endpoint, model.id, limit, others=others, context_tokens=context
                 )
@@ -134,7 +136,7 @@ class Servers:
         if self._is_chat(url, model) and self.settings.context_tokens:
             return self.settings.context_tokens
         before = (self._memory.recall(_context_key(url, model)) or {}).get("context_tokens")
-        return before if isinstance(before, int) and before > 0 else None
+        return before if isinstance(before, int) and before > 0 else model.context_tokens
 
     def _remember_context(self, url: str, model: ModelInfo, seen: ModelInfo) -> None:
         """Keep the context that a person may have chosen, for when we have to load the model."""

@@ -54,17 +54,6 @@ def capped(most: int):
     return embed
 
 
-def capped(most: int):
-    """A server that refuses more texts than so many at once."""
-
-    def embed(request):
-        count = len(request.json["input"])
-        text = f"batch size {count} > maximum allowed batch size {most}"
-        return fail(text, 413) if count > most else embedding(request, words)
-
-    return embed
-
-
 def refusing(limit: int, names_limit: bool = True):
     """A server that refuses longer texts, as llama.cpp does, or Ollama without the number."""
 

@@ -186,3 +186,20 @@ def test_helper_calls_get_an_object_without_thinking(pipeline):
     assert found == {"question": "How tight?"}
     assert request.json["response_format"]["type"] == "json_schema"
     assert request.json["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize("crashes", [False, True], ids=["gave way", "crashed"])
+def test_context_a_person_chose_is_kept_when_the_model_is_loaded_again(pipeline, folder, crashes):
+    studio = LMStudio([embedding_model(), Model(CHAT)], room=None if crashes else 1)
+    with studio.running():
+        with pipeline(studio.url) as program:
+            program.ingest(folder)
+        studio.instances.clear()
+        studio.load(CHAT, 12_000)
+        with pipeline(studio.url) as program:
+            program.ask("How tight is the bolt of part 3?")
+            if crashes:
+                studio.unload(CHAT)
+                program.ask("How tight is the bolt of part 4?")
+        (chat,) = [i for i in studio.instances if i.model.key == CHAT]
+    assert chat.context == 12_000

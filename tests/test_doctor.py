@@ -1,8 +1,10 @@
 """What `rag doctor` finds on a simulated LM Studio, and what it leaves alone."""
 
 import json
+import socket
 
 import pytest
+from fault_server import FaultServer, as_json
 from lm_studio import LMStudio, Model, embedding_model
 
 from rag.cli.main import main
@@ -120,3 +122,52 @@ def test_exit_code_and_json_of_the_command(settings, tmp_path, capsys):
     assert {"server", "privacy", "embedding", "chat speed", "index", "disk", "versions"} <= {
         f["subject"] for f in findings
     }
+
+
+def test_dead_server_is_told_once(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    given = {"endpoint": f"http://127.0.0.1:{port}", "index_dir": tmp_path / "index"}
+    findings = list(examine(Settings.load(given)))
+    assert [f.subject for f in findings if f.level == "fail"] == ["server"]
+
+
+def test_model_that_nobody_will_load_is_a_warning(settings):
+    with studio_with(version="0.3", jit=False).running() as studio:
+        found = by_subject(examine(settings(studio)))
+    assert found["chat model"].level == "warn"
+    assert f"lms load {CHAT}" in found["chat model"].fix
+
+
+def test_index_of_another_model_is_told_without_loading_one(settings, folder):
+    with studio_with().running() as studio, Pipeline(settings(studio)) as pipeline:
+        pipeline.ingest(folder)
+    models = [embedding_model("text-embedding-bge-m3"), Model(CHAT)]
+    with LMStudio(models).running() as studio:
+        found = by_subject(examine(settings(studio)))
+        assert studio.instances == []
+    assert found["index model"].level == "fail"
+    assert EMBEDDER in found["index model"].message
+
+
+def test_model_run_elsewhere_is_a_warning_of_privacy(settings, tmp_path):
+    server = FaultServer()
+    ids = ["nomic-embed-text", "big:cloud"]
+    server.on("/v1/models", as_json({"data": [{"id": i, "owned_by": "library"} for i in ids]}))
+    rows = [
+        {"name": "nomic-embed-text", "capabilities": ["embedding"]},
+        {"name": "big:cloud", "capabilities": ["completion"], "remote_host": "https://far.invalid"},
+    ]
+    server.on("/api/tags", as_json({"models": rows}))
+    server.on("/api/ps", as_json({"models": []}))
+    with server.running():
+        found = by_subject(examine(settings(server)))
+    assert found["privacy"].level == "warn"
+    assert "far.invalid" in found["privacy"].message
+
+
+def test_context_without_room_for_a_passage_is_a_failure(settings):
+    with LMStudio([embedding_model(), Model(CHAT, load_context=512)]).running() as studio:
+        found = by_subject(examine(settings(studio), probe=True))
+    assert found["context"].level == "fail"
+    assert "--context-length" in found["context"].fix
