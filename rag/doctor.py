@@ -49,9 +49,26 @@ def examine(
             yield _examine_privacy(pipeline, url)
         for other, found in others:
             yield Finding("ok", "server", f"{found.server} runs too: RAG_ENDPOINT={other}")
-        embedding = list(_examine_embedding(pipeline, probe=probe))
+        servers = pipeline.models.servers
+        embedding = list(
+            _examine_model(
+                "embedding",
+                settings.embeddings_at,
+                servers,
+                lambda: servers.embedding_choice,
+                lambda: try_embedding(pipeline, probe=probe),
+                probe=probe,
+            )
+        )
         yield from embedding
-        yield from _examine_chat(pipeline, probe=probe)
+        yield from _examine_model(
+            "chat",
+            settings.chat_at,
+            servers,
+            lambda: servers.chat_choice,
+            lambda: try_chat(pipeline),
+            probe=probe,
+        )
         can_embed = any(finding.subject == "embedding speed" for finding in embedding)
         yield from _examine_index(pipeline, can_embed=can_embed)
     yield _examine_disk(settings.index_dir)
@@ -131,26 +148,23 @@ def _try(action: Callable[[], Result]) -> Result | PipelineError:
         return error
 
 
-def _examine_embedding(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
-    servers, url = pipeline.models.servers, pipeline.settings.embeddings_at
-    choice = _try(lambda: servers.embedding_choice)
-    yield from _examine_choice("embedding model", choice, servers, url, probe=probe)
+def _examine_model(
+    role: str,
+    url: str,
+    servers: Servers,
+    choose: Callable[[], Choice],
+    examine_work: Callable[[], Iterator[Finding]],
+    *,
+    probe: bool,
+) -> Iterator[Finding]:
+    """Tell which model is used, and let it work where it is loaded or may be loaded for that."""
+    choice = _try(choose)
+    yield from _examine_choice(f"{role} model", choice, servers, url, probe=probe)
     if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
         try:
-            yield from try_embedding(pipeline, probe=probe)
+            yield from examine_work()
         except PipelineError as error:
-            yield failure("embedding", error)
-
-
-def _examine_chat(pipeline: Pipeline, *, probe: bool) -> Iterator[Finding]:
-    servers, url = pipeline.models.servers, pipeline.settings.chat_at
-    choice = _try(lambda: servers.chat_choice)
-    yield from _examine_choice("chat model", choice, servers, url, probe=probe)
-    if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
-        try:
-            yield from try_chat(pipeline)
-        except PipelineError as error:
-            yield failure("chat", error)
+            yield failure(role, error)
 
 
 def _examine_choice(
