@@ -11,11 +11,13 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
+from rag.models.base.errors import ModelUnavailable
 from rag.models.base.messages import Message
 from rag.models.choose import Choice, choose_chat, choose_embedding
 from rag.models.discover import KNOWN_SERVERS, ModelInfo, Offer, find_servers, list_models
 from rag.models.loading import CAN_LOAD, load_again, wake_model
 from rag.models.memory import Memory
+from rag.models.wire.hints import commands_of
 from rag.settings import EMBEDDED, Settings
 
 if TYPE_CHECKING:
@@ -103,11 +105,21 @@ class Servers:
                 for other in others:  # They may have to go.
                     self._remember_context(url, other, other)
                 loaded = load_again(
-                    endpoint, model.id, limit, others=others, context_tokens=context
+                    endpoint, model.id, limit, key=model.key, others=others, context_tokens=context
+                )
+            elif seen.loaded is False and not self.loads_when_asked(url, model):
+                raise ModelUnavailable(
+                    f"{model.id} is not loaded, and {endpoint.host} loads none by itself",
+                    commands_of(endpoint.server, model.key or model.id).load,
                 )
             else:
                 loaded = wake_model(endpoint, model, limit, self._small_request(url, model))
-        self._seen[url, model.id] = seen = loaded or model
+        if loaded is None:
+            raise ModelUnavailable(
+                f"{self.endpoint(url).host} does not offer {model.id} any more",
+                "run the command again to choose anew; in Python, close the pipeline first",
+            )
+        self._seen[url, model.id] = seen = loaded
         self._remember_context(url, model, seen)
         return seen
 

@@ -6,7 +6,7 @@ import pytest
 from fault_server import FaultServer, as_json, chunk, embedding_rows, sse
 from lm_studio import LMStudio, Model, embedding_model
 
-from rag.models.base.errors import OnlyThought
+from rag.models.base.errors import ModelUnavailable, OnlyThought
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 
@@ -203,3 +203,25 @@ def test_context_a_person_chose_is_kept_when_the_model_is_loaded_again(pipeline,
                 program.ask("How tight is the bolt of part 4?")
         (chat,) = [i for i in studio.instances if i.model.key == CHAT]
     assert chat.context == 12_000
+
+
+def test_model_that_a_restarted_server_does_not_have_is_told(pipeline, folder):
+    studio = LMStudio([embedding_model(), Model(CHAT)])
+    with studio.running(), pipeline(studio.url) as program:
+        program.ingest(folder)
+        program.ask("How tight is the bolt of part 3?")
+        studio.models[1:] = [Model("qwen3-8b")]
+        studio.instances.clear()
+        with pytest.raises(ModelUnavailable, match="does not offer phi-4 any more"):
+            program.ask("How tight is the bolt of part 3?")
+        program.close()
+        assert program.ask("How tight is the bolt of part 3?").model == "qwen3-8b"
+
+
+def test_server_that_will_not_load_is_told_before_anything_is_asked(pipeline, folder):
+    studio = LMStudio([embedding_model(), Model(CHAT)], version="0.3", jit=False)
+    with studio.running(), pipeline(studio.url) as program:
+        with pytest.raises(ModelUnavailable, match="is not loaded") as caught:
+            program.ingest(folder)
+        assert "lms load" in caught.value.hint
+        assert studio.server.asked("/v1/embeddings") == []

@@ -83,6 +83,7 @@ def load_again(
     model_id: str,
     limit_seconds: float,
     *,
+    key: str | None = None,
     others: Sequence[ModelInfo] = (),
     context_tokens: int | None = None,
     offer: Offer | None = None,
@@ -90,11 +91,12 @@ def load_again(
 ) -> ModelInfo | None:
     """Return the model of that id loaded once more after it crashed or was unloaded.
 
-    Its id may be a new one.  None when the server does not offer it any more; not loaded
-    where the server cannot be told to.  Otherwise as `load_model`.
+    Its id may be a new one; `key` names it where it was loaded under a name of its own.  None
+    when the server does not offer it any more; not loaded where the server cannot be told to.
+    Otherwise as `load_model`.
     """
     # The second instance of a model is named `key:2`.
-    names = (model_id, re.sub(r":\d+$", "", model_id))
+    names = (model_id, re.sub(r":\d+$", "", model_id), key or model_id)
     offer = offer or _look(endpoint, on_offer)
     offered = [m for m in offer.models if {m.id, m.key} & set(names)]
     if not offered:

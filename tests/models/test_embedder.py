@@ -352,7 +352,7 @@ def test_a_crash_that_the_second_try_mends_slows_down_all_the_same(connect, serv
     embedder = connect(embedding, MODEL, pace=Pace(4, start=PaceRecord(16, 4)))
     server.on("/v1/embeddings", CRASH, embedding)
     embedder.embed(["one", "two"])
-    assert (embedder.in_flight, embedder.batch_size) == (1, 8)
+    assert (embedder.in_flight, embedder.batch_size) == (1, 16)
     assert embedder.pace.record == PaceRecord(16, 4), "what passes again was not too much"
 
 

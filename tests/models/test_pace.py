@@ -121,7 +121,7 @@ def test_crashes_that_have_nothing_to_do_with_the_size_are_forgotten_by_the_next
     for _ in range(9):
         pace = Pace(4, start=record)
         crash(pace)
-        assert (pace.batch_size, pace.in_flight) == (32, 1)
+        assert (pace.batch_size, pace.in_flight) == (64, 1)
         record = pace.record
     assert record == start
 
@@ -175,19 +175,16 @@ def test_who_is_interrupted_while_waiting_to_be_alone_holds_nobody_back():
     assert not thread.is_alive()
 
 
-def test_a_crash_halves_the_texts_and_ends_the_search():
+def test_a_crash_leaves_one_request_at_a_time_and_does_not_sink_the_batch():
     pace = Pace(16, start=PaceRecord(64, 8))
     marks = [pace.begin() for _ in range(8)]
     for mark in marks:
         pace.crashed(mark)
         pace.end(mark)
-    assert (pace.batch_size, pace.in_flight) == (32, 1)
-    mark = pace.begin()
-    pace.crashed(mark)
-    assert pace.batch_size == 16
+    assert (pace.batch_size, pace.in_flight) == (64, 1)
     for _ in range(9):
-        pace.crashed()
-    assert pace.batch_size == 1
+        crash(pace)
+    assert (pace.batch_size, pace.in_flight) == (64, 1)
 
 
 def test_numbers_that_are_given_stay():

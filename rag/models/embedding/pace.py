@@ -54,10 +54,10 @@ class Pace:
     A number that is given stays as it is.
 
     A crash ends the search of this run.  At a step that is being tried, the one before it is
-    gone back to, for later runs too.  At any other, half the texts and one request are gone on
-    with.  Later runs begin there only if the parts of a request passed which failed as a whole,
-    and look again what is possible: an evicted model or a broken line had nothing to do with
-    the size, so that the pace does not sink from day to day.  `start` is where an earlier run
+    gone back to, for later runs too.  At any other, one request at a time is gone on with, and
+    with fewer texts only if the parts of a request passed which failed as a whole: an evicted
+    model or a broken line had nothing to do with the size, and the pace must not sink for it.
+    Later runs begin there and look again what is possible.  `start` is where an earlier run
     arrived.
     """
 
@@ -141,8 +141,6 @@ class Pace:
                 self._kept = replace(self._kept, settled=True)
             else:
                 self._fell = True
-                if not self._batch_is_fixed:
-                    self.batch_size = max(1, self.batch_size // 2)
                 if not self._in_flight_is_fixed:
                     self.in_flight = 1
             self._settled = True
