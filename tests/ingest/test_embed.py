@@ -48,14 +48,14 @@ def test_documents_come_back_in_order_with_all_vectors(
 
 
 def test_batches_run_across_documents(make_document, make_embedder, make_index) -> None:
-    embedder = make_embedder(batch_size=8)
+    embedder = make_embedder(batch_size=8, in_flight=1)
     items = [chunked(make_document, f"d{n}", [f"text {n}"]) for n in range(20)]
     list(embed_documents(items, embedder, make_index()))
     assert [len(call) for call in embedder.calls] == [8, 8, 4]
 
 
 def test_batches_keep_to_their_token_budget(make_document, make_embedder, make_index) -> None:
-    embedder = make_embedder(batch_tokens=100)
+    embedder = make_embedder(batch_tokens=100, in_flight=1)
     items = [chunked(make_document, "d", [f"text {n}" for n in range(9)], tokens=40)]
     list(embed_documents(items, embedder, make_index()))
     assert [len(call) for call in embedder.calls] == [2, 2, 2, 2, 1]
