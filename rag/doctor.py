@@ -7,24 +7,21 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
 from rag import __version__
 from rag.findings import Finding, failure
 from rag.index.base.errors import IndexMissing
-from rag.models.choose import Choice
 from rag.models.families import canonical_name
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
-from rag.servers import Servers, first_of, running_servers
+from rag.servers import Role, Servers, first_of, running_servers
 from rag.settings import EMBEDDED, Settings, is_loopback, is_private, unknown_variables
 from rag.trial import try_chat, try_embedding
 
 if TYPE_CHECKING:
     from rag.models.discover import Offer
-
-Result = TypeVar("Result")
 
 MIN_FREE_BYTES = 1_000_000_000
 
@@ -44,32 +41,21 @@ def examine(
     yield from _examine_settings()
     others, settings = _find_others(settings)
     with Pipeline(settings, on_wait) as pipeline:
-        for url in dict.fromkeys((settings.embeddings_at, settings.chat_at)):
-            yield _examine_server(pipeline, url)
-            yield _examine_privacy(pipeline, url)
-        for other, found in others:
-            yield Finding("ok", "server", f"{found.server} runs too: RAG_ENDPOINT={other}")
         servers = pipeline.models.servers
-        embedding = list(
+        for url in dict.fromkeys((settings.embeddings_at, settings.chat_at)):
+            yield _examine_server(servers, url)
+            yield _examine_privacy(servers, url)
+        for other, offer in others:
+            yield Finding("ok", "server", f"{offer.server} runs too: RAG_ENDPOINT={other}")
+        embedding, chat = servers.roles()
+        work = list(
             _examine_model(
-                "embedding",
-                settings.embeddings_at,
-                servers,
-                lambda: servers.embedding_choice,
-                lambda: try_embedding(pipeline, probe=probe),
-                probe=probe,
+                embedding, servers, lambda: try_embedding(pipeline, probe=probe), probe=probe
             )
         )
-        yield from embedding
-        yield from _examine_model(
-            "chat",
-            settings.chat_at,
-            servers,
-            lambda: servers.chat_choice,
-            lambda: try_chat(pipeline),
-            probe=probe,
-        )
-        can_embed = any(finding.subject == "embedding speed" for finding in embedding)
+        yield from work
+        yield from _examine_model(chat, servers, lambda: try_chat(pipeline), probe=probe)
+        can_embed = any(finding.subject == "embedding speed" for finding in work)
         yield from _examine_index(pipeline, can_embed=can_embed)
     yield _examine_disk(settings.index_dir)
     yield Finding(
@@ -100,9 +86,9 @@ def _examine_settings() -> Iterator[Finding]:
         yield Finding("ok", "settings", "all are known and valid")
 
 
-def _examine_server(pipeline: Pipeline, url: str) -> Finding:
+def _examine_server(servers: Servers, url: str) -> Finding:
     try:
-        offer = pipeline.models.servers.offer(url)
+        offer = servers.offer(url)
     except PipelineError as error:
         return failure("server", error)
     count = len(offer.models)
@@ -111,16 +97,8 @@ def _examine_server(pipeline: Pipeline, url: str) -> Finding:
     return Finding("ok", "server", f"{offer.server} {where}: {models}")
 
 
-def _examine_privacy(pipeline: Pipeline, url: str) -> Finding:
-    servers, settings = pipeline.models.servers, pipeline.settings
-    used = [
-        choice.model
-        for place, choice in (
-            (settings.embeddings_at, _try(lambda: servers.embedding_choice)),
-            (settings.chat_at, _try(lambda: servers.chat_choice)),
-        )
-        if place == url and not isinstance(choice, PipelineError)
-    ]
+def _examine_privacy(servers: Servers, url: str) -> Finding:
+    used = [role.model for role in servers.roles() if role.url == url and role.model]
     for model in used:
         if model.remote_host:
             return Finding(
@@ -141,49 +119,36 @@ def _examine_privacy(pipeline: Pipeline, url: str) -> Finding:
     )  # fmt: skip
 
 
-def _try(action: Callable[[], Result]) -> Result | PipelineError:
-    try:
-        return action()
-    except PipelineError as error:
-        return error
-
-
 def _examine_model(
-    role: str,
-    url: str,
+    role: Role,
     servers: Servers,
-    choose: Callable[[], Choice],
     examine_work: Callable[[], Iterator[Finding]],
     *,
     probe: bool,
 ) -> Iterator[Finding]:
     """Tell which model is used, and let it work where it is loaded or may be loaded for that."""
-    choice = _try(choose)
-    yield from _examine_choice(f"{role} model", choice, servers, url, probe=probe)
-    if not isinstance(choice, PipelineError) and (choice.model.loaded is not False or probe):
+    if role.model or _examine_server(servers, role.url).level == "ok":
+        yield _examine_choice(role, servers, probe=probe)  # Else the server was told of.
+    if role.model and (role.model.loaded is not False or probe):
         try:
             yield from examine_work()
         except PipelineError as error:
-            yield failure(role, error)
+            yield failure(role.name, error)
 
 
-def _examine_choice(
-    subject: str, choice: Choice | PipelineError, servers: Servers, url: str, *, probe: bool
-) -> Iterator[Finding]:
+def _examine_choice(role: Role, servers: Servers, *, probe: bool) -> Finding:
+    subject, choice, url = f"{role.name} model", role.choice, role.url
     if isinstance(choice, PipelineError):
-        if not isinstance(_try(lambda: servers.offer(url)), PipelineError):
-            yield failure(subject, choice)  # What is wrong with the server was told.
-        return
+        return failure(subject, choice)
     model = choice.model
     said = " ".join([model.id, *filter(None, [model.quantisation]), f"({choice.reason})"])
     if model.loaded is not False:
-        yield Finding("ok", subject, said)
-    elif not servers.loads_when_asked(url, model):
+        return Finding("ok", subject, said)
+    if not servers.loads_when_asked(url, model):
         load = commands_of(servers.offer(url).server, model.key or model.id).load
-        yield Finding("warn", subject, f"{said} is not loaded, and will not be by itself", load)
-    else:
-        when = "it is loaded now" if probe else "the first use loads it, or now: rag doctor --probe"
-        yield Finding("ok", subject, f"{said}, not loaded yet: {when}")
+        return Finding("warn", subject, f"{said} is not loaded, and will not be by itself", load)
+    when = "it is loaded now" if probe else "the first use loads it, or now: rag doctor --probe"
+    return Finding("ok", subject, f"{said}, not loaded yet: {when}")
 
 
 def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:
@@ -218,12 +183,10 @@ def _examine_index(pipeline: Pipeline, *, can_embed: bool) -> Iterator[Finding]:
         except PipelineError as error:
             yield failure("index model", error)
         return
-    choice = _try(lambda: pipeline.models.servers.embedding_choice)
-    if isinstance(choice, PipelineError):
-        return
-    if canonical_name(choice.model.id) != canonical_name(made_with):
+    model = pipeline.models.servers.roles()[0].model
+    if model and canonical_name(model.id) != canonical_name(made_with):
         yield Finding(
-            "fail", "index model", f"the index was made with {made_with}, not {choice.model.id}",
+            "fail", "index model", f"the index was made with {made_with}, not {model.id}",
             f"set RAG_EMBEDDING_MODEL={made_with}, or use another index: --index OTHER",
         )  # fmt: skip
 

@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ingest.base.errors import PipelineError
 from rag.models.base.errors import ModelUnavailable
@@ -26,6 +27,20 @@ if TYPE_CHECKING:
 
 # A list of models this young still tells what is loaded.
 _FRESH_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a model is for, where it is, and which, or why there is none."""
+
+    name: Literal["embedding", "chat"]
+    url: str
+    choice: Choice | PipelineError
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """Return the model, None without one."""
+        return None if isinstance(self.choice, PipelineError) else self.choice.model
 
 
 class Servers:
@@ -59,6 +74,21 @@ class Servers:
         """Return the chat model used and why."""
         offer = self.offer(self.settings.chat_at)
         return choose_chat(offer, self.settings.chat_model)
+
+    def roles(self) -> tuple[Role, Role]:
+        """Return the embedding model and the chat model; nothing raises."""
+
+        def choose(name: Literal["embedding", "chat"]) -> Choice | PipelineError:
+            try:
+                return self.embedding_choice if name == "embedding" else self.chat_choice
+            except PipelineError as error:
+                return error
+
+        settings = self.settings
+        return (
+            Role("embedding", settings.embeddings_at, choose("embedding")),
+            Role("chat", settings.chat_at, choose("chat")),
+        )
 
     def offer(self, url: str) -> Offer:
         """Return what a server offers, asked once; a failure is remembered for seconds only."""

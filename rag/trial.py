@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rag.findings import Finding, Level
-from rag.models.families import canonical_name
+from rag.models.families import may_be_same
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
 from rag.settings import EMBEDDED
@@ -73,7 +73,7 @@ def try_chat(pipeline: Pipeline) -> Iterator[Finding]:
     rate = speed.tokens_per_second
     tokens = f", then {_round(rate)} tokens per second" if rate else ""
     yield Finding("ok", "chat speed", f"first word after {speed.first_token_seconds:.2f} s{tokens}")
-    if speed.answered_by and canonical_name(speed.answered_by) != canonical_name(chat.id):
+    if not may_be_same(speed.answered_by, chat.id):
         server = pipeline.models.servers.offer(pipeline.settings.chat_at).server
         yield Finding(
             "warn", "chat model", f"{chat.id} was asked for and {speed.answered_by} answered",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
@@ -36,36 +36,24 @@ def _list(settings: Settings, options: argparse.Namespace, terminal: Terminal) -
     from rag.pipeline import Pipeline
 
     with Pipeline(settings, on_wait=terminal.on_wait) as pipeline:
-        models = pipeline.models
-        places = {"embedding": settings.embeddings_at, "chat": settings.chat_at}
-        offers = {url: models.servers.offer(url) for url in dict.fromkeys(places.values())}
-        choices = {
-            "embedding": _try(lambda: models.servers.embedding_choice),
-            "chat": _try(lambda: models.servers.chat_choice),
-        }
+        servers = pipeline.models.servers
+        urls = dict.fromkeys((settings.embeddings_at, settings.chat_at))
+        offers = {url: servers.offer(url) for url in urls}
+        roles = servers.roles()
     if options.json:
-        servers = [{"url": url, **_plain_offer(offer)} for url, offer in offers.items()]
-        roles = {role: _plain_choice(choice, places[role]) for role, choice in choices.items()}
-        show_json(terminal, {"servers": servers, **roles})
+        described = [{"url": url, **_plain_offer(offer)} for url, offer in offers.items()]
+        chosen: dict[str, object] = {
+            role.name: _plain_choice(role.choice, role.url) for role in roles
+        }
+        show_json(terminal, {"servers": described, **chosen})
     else:
         for url, offer in offers.items():
-            used = [
-                choice.model.id
-                for role, choice in choices.items()
-                if places[role] == url and not isinstance(choice, PipelineError)
-            ]
+            used = [role.model.id for role in roles if role.url == url and role.model]
             terminal.say(f"{offer.server} at {url}", "bold")
             show_table(terminal, offer.models, used)
-        for role, choice in choices.items():
-            terminal.say(f"{role}: {_describe_choice(choice)}")
-    return int(any(isinstance(choice, PipelineError) for choice in choices.values()))
-
-
-def _try(choose: Callable[[], Choice]) -> Choice | PipelineError:
-    try:
-        return choose()
-    except PipelineError as error:
-        return error
+        for role in roles:
+            terminal.say(f"{role.name}: {_describe_choice(role.choice)}")
+    return int(not all(role.model for role in roles))
 
 
 def _describe_choice(choice: Choice | PipelineError) -> str:

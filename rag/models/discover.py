@@ -9,7 +9,8 @@ from typing import Literal, Protocol
 from urllib.parse import quote
 
 from rag.models.base.errors import BadResponse, EndpointError, ServerBusy
-from rag.models.wire.faults import MISSING_V1, classify, error_text
+from rag.models.wire import hints
+from rag.models.wire.faults import classify, error_text
 
 Kind = Literal["embedding", "chat", "unknown"]
 
@@ -69,9 +70,8 @@ class Offer:
 def list_models(endpoint: Listing) -> Offer:
     """Return what the server offers, asking the most telling path first.
 
-    LM Studio's /api/v1/models tells type, state and loaded context, /api/v0/models nearly as
-    much, /v1/models only ids on most servers.  A path counts when its answer has the right
-    shape, since some servers answer 200 to anything.  Raises EndpointError.
+    LM Studio's /api/v1/models tells most, its /api/v0/models nearly as much, /v1/models often
+    ids only.  An answer counts by its shape: some answer 200 to anything.  Raises EndpointError.
     """
     readers = (
         ("/api/v1/models", "models", _read_native_v1, "LM Studio"),
@@ -89,7 +89,7 @@ def list_models(endpoint: Listing) -> Offer:
             return enrich(endpoint, offer) if enrich else offer
     if isinstance(body, dict) and body.get("error"):
         raise classify(error_text(body), 200, endpoint.host)
-    raise BadResponse(f"{endpoint.url} does not list models", MISSING_V1)
+    raise BadResponse(f"{endpoint.url} does not list models", hints.MISSING_V1)
 
 
 def _rows(body: object, key: str) -> list[Mapping[str, object]] | None:

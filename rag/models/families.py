@@ -96,3 +96,8 @@ def canonical_name(model: str) -> str:
     name = re.split(r"[/\\]", model.lower())[-1]
     name = name.removesuffix(".gguf").removeprefix("text-embedding-")
     return re.sub(r"[@:].*$|[-._](i?q\d[a-z0-9_]*|b?f16|f32)$", "", name)
+
+
+def may_be_same(one: str, other: str) -> bool:
+    """Tell whether two names in answers may be those of one model; "" is any."""
+    return not one or not other or canonical_name(one) == canonical_name(other)

@@ -42,7 +42,6 @@ def load_model(
     others: Sequence[ModelInfo] = (),
     context_tokens: int | None = None,
     offer: Offer | None = None,
-    on_offer: Callable[[Offer], None] = lambda _offer: None,
 ) -> ModelInfo:
     """Return the model as it is once it is loaded, with the context it then has.
 
@@ -54,13 +53,12 @@ def load_model(
 
     Where memory has no room, those of `others` that are loaded are unloaded one by one until
     it has; no other model ever is.  `context_tokens` asks for a context, None leaves it to the
-    server; never more than the model has.  `offer` is what the server offers now, None to look;
-    `on_offer` is told what it was seen to offer since.  Raises ServerBusy when a load takes
-    more than `limit_seconds`.
+    server; never more than the model has.  `offer` is what the server offers now, None to look.
+    Raises ServerBusy when a load takes more than `limit_seconds`.
     """
     if model.loaded is not False:
         return model
-    offer = offer or _look(endpoint, on_offer)
+    offer = offer or list_models(endpoint)
     if offer.source != CAN_LOAD:
         return model
     if there := _loaded(offer, model):
@@ -75,7 +73,7 @@ def load_model(
         return model
     name = answer.get("instance_id") if isinstance(answer, dict) else None
     instance = replace(model, id=str(name or model.id), key=_key(model))
-    return _loaded(_look(endpoint, on_offer), instance) or model
+    return _loaded(list_models(endpoint), instance) or model
 
 
 def load_again(
@@ -86,8 +84,6 @@ def load_again(
     key: str | None = None,
     others: Sequence[ModelInfo] = (),
     context_tokens: int | None = None,
-    offer: Offer | None = None,
-    on_offer: Callable[[Offer], None] = lambda _offer: None,
 ) -> ModelInfo | None:
     """Return the model of that id loaded once more after it crashed or was unloaded.
 
@@ -97,7 +93,7 @@ def load_again(
     """
     # The second instance of a model is named `key:2`.
     names = (model_id, re.sub(r":\d+$", "", model_id), key or model_id)
-    offer = offer or _look(endpoint, on_offer)
+    offer = list_models(endpoint)
     offered = [m for m in offer.models if {m.id, m.key} & set(names)]
     if not offered:
         return None
@@ -109,7 +105,6 @@ def load_again(
         others=others,
         context_tokens=context_tokens,
         offer=offer,
-        on_offer=on_offer,
     )
 
 
@@ -149,12 +144,6 @@ def look_again(endpoint: Endpoint, model: ModelInfo) -> ModelInfo:
         context_tokens=now.context_tokens or model.context_tokens,
         parallel=now.parallel or model.parallel,
     )
-
-
-def _look(endpoint: Endpoint, on_offer: Callable[[Offer], None]) -> Offer:
-    offer = list_models(endpoint)
-    on_offer(offer)
-    return offer
 
 
 def _request(model: ModelInfo, context_tokens: int | None) -> Mapping[str, object]:

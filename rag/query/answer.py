@@ -13,7 +13,7 @@ from rag.models.base.errors import BadResponse, EndpointError, OnlyThought
 from rag.models.base.messages import Delta, NativeReport, Usage
 from rag.models.base.passages import NOT_IN_DOCUMENTS
 from rag.models.chat.thinking import split_thinking
-from rag.models.families import canonical_name
+from rag.models.families import may_be_same
 from rag.query.cite import Citation, cite
 from rag.query.fuse import Hit
 from rag.query.prompt import Prompt
@@ -240,7 +240,7 @@ def _notes(prompt: Prompt, model: str, draft: _Draft) -> Iterator[str]:
             f"{len(prompt.context)} of {prompt.retrieved} passages fit in the context of {model} "
             f"({prompt.context_tokens} tokens)"
         )
-    if served_by and canonical_name(served_by) != canonical_name(model):
+    if not may_be_same(served_by, model):
         yield f"the server answered with {' '.join(served_by.split())[:120]} instead of {model}"
     if draft.fault:
         said = "; ".join(filter(None, (draft.fault.message, draft.fault.hint)))

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy
 import pytest
 from embedding_servers import CRASH, Fragile, cutting, embedding, letters, poisoned, refusing
-from fault_server import FaultServer, Reply, as_json, embedding_rows, fail
+from fault_server import Reply, as_json, embedding_rows, fail
 
 from ingest.base.errors import TextsRejected
 from rag.models.base.errors import (
@@ -20,12 +20,6 @@ from rag.models.embedding.pace import Pace, PaceRecord
 from rag.models.endpoint import Endpoint, Timeouts
 
 PROBE = "A sentence to probe with."
-
-
-@pytest.fixture
-def server():
-    with FaultServer().running() as server:
-        yield server
 
 
 @pytest.fixture

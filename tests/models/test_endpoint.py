@@ -10,7 +10,7 @@ import httpx2
 import numpy
 import openai
 import pytest
-from fault_server import FaultServer, Reply, as_json, chunk, embedding_rows, endless, sse
+from fault_server import Reply, as_json, chunk, embedding_rows, endless, sse
 
 from ingest.base.errors import PipelineError
 from rag.models.base.errors import (
@@ -36,12 +36,6 @@ WAYS = {
     "embed": lambda endpoint: endpoint.embed("m", ["a"]),
     "stream": lambda endpoint: list(endpoint.stream("m", QUESTION, 5, 0.0)),
 }
-
-
-@pytest.fixture
-def server():
-    with FaultServer().running() as running:
-        yield running
 
 
 @pytest.fixture

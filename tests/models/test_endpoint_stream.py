@@ -3,7 +3,7 @@ from functools import partial
 from itertools import chain
 
 import pytest
-from fault_server import FaultServer, Reply, as_json, as_stream, chunk, sse
+from fault_server import Reply, as_json, as_stream, chunk, sse
 
 from rag.models.base.errors import (
     BadResponse,
@@ -20,12 +20,6 @@ from rag.models.endpoint import Endpoint, Timeouts
 from rag.models.wire.surfaces import shows_life
 
 QUESTION = [Message("user", "What is it?")]
-
-
-@pytest.fixture
-def server():
-    with FaultServer().running() as running:
-        yield running
 
 
 @pytest.fixture

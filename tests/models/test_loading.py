@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from fault_server import FaultServer, as_json
+from fault_server import as_json
 from lm_studio import LMStudio, Model, embedding_model
 
 from rag.models.base.errors import EndpointUnreachable, ModelUnavailable, ServerBusy
@@ -16,12 +16,6 @@ from rag.models.loading import LOAD_PATH, load_again, load_model, look_again, wa
 
 COLD = {"type": "llm", "key": "qwen", "max_context_length": 32768, "loaded_instances": []}
 WARM = {**COLD, "loaded_instances": [{"id": "qwen", "config": {"context_length": 8192}}]}
-
-
-@pytest.fixture
-def server():
-    with FaultServer().running() as running:
-        yield running
 
 
 @pytest.fixture
@@ -301,15 +295,11 @@ def test_load_looks_once_before_and_once_after(start):
 
 
 def test_load_with_a_list_at_hand_looks_only_after(start):
-    studio, endpoint, _ = start(room=1)
+    studio, endpoint, _ = start()
     offer = list_models(endpoint)
-    seen = []
-    embedding, chat = choose_embedding(offer, None).model, choose_chat(offer, "phi-4").model
-    load_again(endpoint, embedding.id, 5, offer=offer, on_offer=seen.append)
+    chat = choose_chat(offer, "phi-4").model
+    assert load_model(endpoint, chat, 5, offer=offer).loaded
     assert listings(studio) == 2
-    loaded = load_model(endpoint, chat, 5, others=[embedding], offer=seen[-1], on_offer=seen.append)
-    assert (loaded.loaded, listings(studio), len(seen)) == (True, 3, 2)
-    assert [m.id for m in seen[-1].models if m.loaded] == ["phi-4"]
 
 
 def test_room_for_one_is_told_once_and_in_order(start):

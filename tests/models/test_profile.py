@@ -17,7 +17,7 @@ from embedding_servers import (
     refusing,
     words,
 )
-from fault_server import FaultServer, as_json, embedding_rows, fail
+from fault_server import as_json, embedding_rows, fail
 
 from ingest.base.errors import TextsRejected
 from rag.models.base.errors import ContextOverflow, EndpointError, ModelUnavailable
@@ -43,12 +43,6 @@ PLAIN = ModelInfo("something-new", context_tokens=2048)
 
 def by_words(request):
     return embedding(request, words)
-
-
-@pytest.fixture
-def server():
-    with FaultServer().running() as server:
-        yield server
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from rag.models.embedding.embedder import (
 from rag.models.embedding.pace import Pace, PaceRecord, pace_for
 from rag.models.embedding.speed import search_pace
 from rag.models.endpoint import Endpoint
-from rag.models.families import canonical_name
+from rag.models.families import may_be_same
 from rag.models.memory import Memory
 from rag.models.wire.decode import Vectors
 from rag.models.wire.hints import commands_of
@@ -70,7 +70,7 @@ class EmbeddingProfile:
     def warnings(self, needed_tokens: int = 0) -> list[tuple[str, str]]:
         """Return what should be known of it, each with what to do about it."""
         found: list[tuple[str, str]] = []
-        if self.answered_by and canonical_name(self.answered_by) != canonical_name(self.model):
+        if not may_be_same(self.answered_by, self.model):
             found.append((
                 f"{self.model} was asked for and {self.answered_by} answered",
                 f"load {self.model}, or choose the other: RAG_EMBEDDING_MODEL={self.answered_by}",

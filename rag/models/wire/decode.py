@@ -14,7 +14,8 @@ import pybase64
 from numpy.typing import NDArray
 
 from rag.models.base.errors import BadResponse
-from rag.models.wire.faults import MISSING_V1, MOST_READ, brief, classify, error_text, without_echo
+from rag.models.wire.faults import MOST_READ, brief, classify, error_text, without_echo
+from rag.models.wire.hints import MISSING_V1
 
 Vectors = NDArray[numpy.float32]
 _MOST_SIZES_NAMED = 3

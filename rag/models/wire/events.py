@@ -16,7 +16,7 @@ from rag.models.base.errors import BadResponse, EndpointError, EndpointUnreachab
 from rag.models.base.messages import Delta
 from rag.models.wire.client import EVENTS, EndlessAnswer, EventBytes
 from rag.models.wire.decode import read_json
-from rag.models.wire.faults import MISSING_V1
+from rag.models.wire.hints import MISSING_V1
 from rag.models.wire.patience import AnswerTimeout
 from rag.models.wire.surfaces import (
     Record,

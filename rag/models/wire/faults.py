@@ -20,10 +20,7 @@ from rag.models.base.errors import (
     ServerBusy,
 )
 from rag.models.wire import hints
-from rag.models.wire.hints import Commands, commands_of
-
-MISSING_V1 = hints.MISSING_V1
-LOAD_MODEL = hints.LOAD_MODEL
+from rag.models.wire.hints import MISSING_V1, Commands, commands_of
 
 MOST_WORDS = 400
 MOST_TOKENS = 10**9

@@ -63,7 +63,6 @@ _COMMANDS: Mapping[str, Commands] = {
 }
 
 MISSING_V1 = "check RAG_ENDPOINT: the address of an OpenAI-compatible server ends in /v1"
-LOAD_MODEL = _UNKNOWN.load
 WRITE_HTTPS = "write https:// in RAG_ENDPOINT, or check the port: it does not speak http://"
 KEY = "set RAG_API_KEY (RAG_EMBEDDING_API_KEY, RAG_CHAT_API_KEY) to the server's key or token"
 

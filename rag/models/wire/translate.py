@@ -18,7 +18,6 @@ from rag.models.base.errors import (
     ServerBusy,
 )
 from rag.models.wire.faults import (
-    MISSING_V1,
     MOST_READ,
     brief,
     classify,
@@ -26,7 +25,7 @@ from rag.models.wire.faults import (
     read_seconds,
     without_echo,
 )
-from rag.models.wire.hints import WRITE_HTTPS, commands_of
+from rag.models.wire.hints import MISSING_V1, WRITE_HTTPS, commands_of
 from rag.models.wire.patience import AnswerTimeout
 
 # ValueError and those after it: what openai-python lets through when a server answers with
