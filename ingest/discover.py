@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from ingest.base.documents import Failure, Known, Move, Plan, Source
 from ingest.base.errors import FolderError, ParseError
-from ingest.parse.files import MAX_FILE_BYTES, explain_size
-from ingest.parse.media import is_unsupported, media_type_of
+from ingest.parse.base.files import MAX_FILE_BYTES, explain_size
+from ingest.parse.base.media import is_unsupported, media_type_of
 
 MAX_DEPTH = 64
 INDEX_FILE = "catalogue.sqlite"

@@ -23,8 +23,8 @@ from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
 from ingest.discover import check_folder, diff, nothing_to_read, scan
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
-from ingest.parse import PARSER_VERSION, read_document
-from ingest.parse.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
+from ingest.parse.base.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
+from ingest.parse.read import PARSER_VERSION, read_document
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
 

@@ -27,16 +27,16 @@ every setting can also stand in the environment or in .env as RAG_NAME; see .env
 
 # Module and function of a command; imported only when the command is run.
 _COMMANDS = {
-    "demo": ("rag.cli.demo", "run"),
-    "ingest": ("rag.cli.ingest", "run"),
-    "ask": ("rag.cli.ask", "run"),
-    "status": ("rag.cli.index", "run_status"),
-    "doctor": ("rag.cli.models", "run_doctor"),
-    "verify": ("rag.cli.index", "run_verify"),
-    "repair": ("rag.cli.index", "run_repair"),
-    "remove": ("rag.cli.index", "run_remove"),
-    "models": ("rag.cli.models", "run"),
-    "serve-embedded": ("rag.cli.models", "run_server"),
+    "demo": ("rag.cli.commands.demo", "run"),
+    "ingest": ("rag.cli.commands.ingest", "run"),
+    "ask": ("rag.cli.commands.ask", "run"),
+    "status": ("rag.cli.commands.index", "run_status"),
+    "doctor": ("rag.cli.commands.models", "run_doctor"),
+    "verify": ("rag.cli.commands.index", "run_verify"),
+    "repair": ("rag.cli.commands.index", "run_repair"),
+    "remove": ("rag.cli.commands.index", "run_remove"),
+    "models": ("rag.cli.commands.models", "run"),
+    "serve-embedded": ("rag.cli.commands.models", "run_server"),
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, as_json, chunk, embedding_rows, sse
 
+from rag.cli.commands.models import show_table
 from rag.cli.console import Terminal, clean
 from rag.cli.main import main
-from rag.cli.models import show_table
 from rag.models.discover import ModelInfo
 
 DATA = Path(__file__).parents[2] / "data" / "documents"

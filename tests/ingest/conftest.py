@@ -182,7 +182,7 @@ def source_of() -> Callable[..., Source]:
     """Return the source of a file on disk."""
 
     def build(path: Path, media_type: str = "") -> Source:
-        from ingest.parse.media import media_type_of
+        from ingest.parse.base.media import media_type_of
 
         status = path.lstat()
         kind = media_type or media_type_of(path.name)

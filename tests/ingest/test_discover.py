@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ingest.base.documents import Failure, Known, Source
 from ingest.base.errors import FolderError, UnreadableFile
 from ingest.discover import check_folder, diff, printable_name, scan
-from ingest.parse.media import media_type_of
+from ingest.parse.base.media import media_type_of
 
 SECOND = 1_000_000_000
 NOW = 2_000_000_000 * SECOND

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.parse.clean import clean, decode
-from ingest.parse.failures import BinaryFile
+from ingest.parse.base.clean import clean, decode
+from ingest.parse.base.failures import BinaryFile
 
 GERMAN = "Der Größe nach geordnet: Äpfel, Öl, Übermut und Straßenfüße.\n"
 RUSSIAN = "Съешь ещё этих мягких французских булок, да выпей же чаю.\n" * 4

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.parse import media
-from ingest.parse.blocks import Parsed
-from ingest.parse.html import parse_html
+from ingest.parse.base import media
+from ingest.parse.base.blocks import Parsed
+from ingest.parse.web.html import parse_html
 
 
 def read(html: str | bytes) -> Parsed:

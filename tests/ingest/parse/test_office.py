@@ -9,10 +9,10 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 
 from ingest.base.errors import ParseError
-from ingest.parse import media
-from ingest.parse.blocks import Parsed
-from ingest.parse.failures import TooLarge
-from ingest.parse.office import parse_docx
+from ingest.parse.base import media
+from ingest.parse.base.blocks import Parsed
+from ingest.parse.base.failures import TooLarge
+from ingest.parse.office.word import parse_docx
 
 
 def save(document: docx.document.Document) -> bytes:

@@ -6,9 +6,9 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
-from ingest.parse import media
-from ingest.parse.blocks import Parsed
-from ingest.parse.pdf import parse_pdf
+from ingest.parse.base import media
+from ingest.parse.base.blocks import Parsed
+from ingest.parse.pdf.pages import parse_pdf
 
 
 def make_pdf(*pages: str | bytes, title: str = "") -> bytes:

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.base.errors import EmptyDocument, ParseError, UnreadableFile, UnsupportedFormat
-from ingest.parse import media, parse, read_document
-from ingest.parse.failures import ChangedFile
-from ingest.parse.files import read_bytes
+from ingest.parse.base import media
+from ingest.parse.base.failures import ChangedFile
+from ingest.parse.base.files import read_bytes
+from ingest.parse.read import parse, read_document
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX special files")
 

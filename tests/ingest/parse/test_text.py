@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.base.documents import Heading
-from ingest.parse import media
-from ingest.parse.text import parse_text
+from ingest.parse.base import media
+from ingest.parse.text.plain import parse_text
 
 
 def headings(text: str, media_type: str = media.MARKDOWN) -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ingest.base.errors import UnreadableFile
-from ingest.parse.failures import ChangedFile, LinkedFile, SpecialFile, TooLarge
+from ingest.parse.base.failures import ChangedFile, LinkedFile, SpecialFile, TooLarge
 
 MAX_FILE_BYTES = 64_000_000
 

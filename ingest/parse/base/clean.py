@@ -6,7 +6,7 @@ import codecs
 import re
 import unicodedata
 
-from ingest.parse.failures import BinaryFile
+from ingest.parse.base.failures import BinaryFile
 
 _LINE_ENDS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 # Controls, soft hyphen, zero-width and bidirectional marks, tag characters and supplementary

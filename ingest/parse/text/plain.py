@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from ingest.base.documents import Heading
-from ingest.parse import media
-from ingest.parse.blocks import Parsed
-from ingest.parse.clean import clean, decode
+from ingest.parse.base import media
+from ingest.parse.base.blocks import Parsed
+from ingest.parse.base.clean import clean, decode
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*)")

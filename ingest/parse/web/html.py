@@ -9,8 +9,8 @@ from typing import Any
 
 from lxml import etree
 
-from ingest.parse.blocks import Blocks, Parsed
-from ingest.parse.clean import clean, decode
+from ingest.parse.base.blocks import Blocks, Parsed
+from ingest.parse.base.clean import clean, decode
 
 _DECLARED = re.compile(
     rb"<(?:meta|\?xml)[^>]{0,200}?(?:charset|encoding)\s*=\s*[\"']?([\w.:-]{2,40})"

@@ -12,9 +12,9 @@ import docx
 from docx.oxml.ns import qn
 
 from ingest.base.errors import ParseError
-from ingest.parse.blocks import Blocks, Parsed
-from ingest.parse.clean import clean
-from ingest.parse.failures import TooLarge
+from ingest.parse.base.blocks import Blocks, Parsed
+from ingest.parse.base.clean import clean
+from ingest.parse.base.failures import TooLarge
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument

@@ -13,8 +13,8 @@ from pypdf.errors import PyPdfError
 
 from ingest.base.documents import Heading
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
-from ingest.parse.blocks import Parsed
-from ingest.parse.clean import clean
+from ingest.parse.base.blocks import Parsed
+from ingest.parse.base.clean import clean
 
 _MAX_OUTLINE = 2_000
 _MAX_ARRAY = 5_000_000  # Quarterly reports of large companies are over the library's default.

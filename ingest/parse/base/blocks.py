@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ingest.base.documents import Heading, Source
-from ingest.parse.media import CODE
+from ingest.parse.base.media import CODE
 
 _FILE_LIKE = re.compile(r"\.\w{2,4}$|^(untitled|document|word document|slide 1)\b", re.IGNORECASE)
 _SEPARATOR = re.compile(r"_|(?<!\d)-|-(?!\d)")

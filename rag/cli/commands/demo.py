@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.base.errors import FolderError
-from rag.cli.ask import answer_one
+from rag.cli.commands.ask import answer_one
+from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
-from rag.cli.ingest import ingest_with_progress
 from rag.cli.options import load_settings, prepared
 from rag.cli.show import show_report
 from rag.pipeline import Pipeline
@@ -51,7 +51,7 @@ def _show(settings: Settings, question: list[str], terminal: Terminal) -> int:
 
 def sample_folder() -> Path:
     """Return the sample documents: those in the package, else those of the checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     for folder in (package / "sample_documents", package.parent / "data" / "documents"):
         if folder.is_dir():
             return folder

@@ -1,0 +1,1 @@
+"""Bytes, limits, failures and blocks: what every parser is written in."""

@@ -1,0 +1,1 @@
+"""Office formats: documents, slides and sheets."""

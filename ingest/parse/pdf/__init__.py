@@ -1,0 +1,1 @@
+"""PDF files: the text of their pages, and how well it could be read."""

@@ -1,0 +1,1 @@
+"""Formats that are text: prose, markup, code, tables, data, subtitles, notebooks."""
