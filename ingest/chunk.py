@@ -79,6 +79,7 @@ def chunk_document(document: Document, limit: int, count: Count, recipe: str) ->
 
 def _finish(document: Document, draft: _Draft, header: str, ordinal: int, recipe: str) -> Chunk:
     text = document.text[draft.start : draft.end]
+    place = document.place_at(draft.start)
     return Chunk(
         id=chunk_id(document.source.root, document.id, ordinal, text, recipe),
         document_id=document.id,
@@ -87,8 +88,9 @@ def _finish(document: Document, draft: _Draft, header: str, ordinal: int, recipe
         start=draft.start,
         end=draft.end,
         tokens=draft.tokens,
-        page=document.page_at(draft.start),
+        page=place.page,
         heading=header,
+        place=place.label,
     )
 
 

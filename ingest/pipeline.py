@@ -12,6 +12,7 @@ from time import perf_counter
 from ingest.base.documents import (
     Document,
     Failure,
+    Health,
     IngestReport,
     Known,
     Plan,
@@ -238,7 +239,7 @@ class _Run:
             self._refuse(item.document.source, EmbeddingRejected(item.rejected, hint))
             return
         with self.timed("index"):
-            self.index.add_document(item.document, item.chunks, item.keys)
+            self.index.add_document(item.document, item.chunks, item.keys, Health())
         self.ingested.append(item.document.id)
         self.notes.extend((item.document.id, note) for note in item.document.notes)
         self._advance(item.document.source, len(item.chunks))

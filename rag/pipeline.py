@@ -212,7 +212,7 @@ class Pipeline:
                     question,
                     prompt,
                     chat.stream(prompt.messages, prompt.answer_tokens, think=think),
-                    self.index.page_at,
+                    self.index.place_at,
                     model=chat.id,
                     extractive=chat.is_extractive,
                     retrieve_seconds=retrieve_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -43,30 +44,71 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """The text of one source, newlines kept, and where its pages and headings start.
+class Page:
+    """A page, slide, sheet, section or message, which starts at character `start` of the text.
 
-    `fingerprint` is the SHA-256 of the file's bytes in hexadecimal.
-    `page_starts` holds the character offset of each page, ascending, empty when the
-    format has no pages.  `notes` are findings a person should see (a page without text).
+    `label` is what a person calls it ("p. 3", "slide 2", "sheet Budget").  `score` says how well
+    it could be read, 0 (not at all) to 1; `findings` are short codes for what is wrong with it.
+    """
+
+    start: int
+    label: str
+    score: float = 1.0
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: the 1-based number of the page and its label, None and "" without."""
+
+    page: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows at `start:end` of the text, one on each line; `columns` is the line that names them."""
+
+    start: int
+    end: int
+    columns: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of one source, newlines kept, and where its pages, tables and headings start.
+
+    `fingerprint` is the SHA-256 of the file's bytes in hexadecimal.  `pages` ascend, and are
+    empty when the format has none; `tables` ascend and do not overlap.  `notes` are findings a
+    person should see (a page without text).  `encoding` is that of a text file, "" of others.
     """
 
     source: Source
     fingerprint: str
     title: str
     text: str
-    page_starts: tuple[int, ...] = ()
+    pages: tuple[Page, ...] = ()
     headings: tuple[Heading, ...] = ()
+    tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    encoding: str = ""
 
     @property
     def id(self) -> str:
         """Return the id of the source."""
         return self.source.id
 
-    def page_at(self, offset: int) -> int | None:
-        """Return the 1-based page that holds `offset`, or None when there are no pages."""
-        return max(1, bisect_right(self.page_starts, offset)) if self.page_starts else None
+    def place_at(self, offset: int) -> Place:
+        """Return the page that holds a character."""
+        return find_place(self.pages, offset)
+
+
+def find_place(pages: Sequence[Page], offset: int) -> Place:
+    """Return which of the pages of a document holds a character."""
+    if not pages:
+        return Place()
+    number = max(1, bisect_right(pages, offset, key=lambda page: page.start))
+    return Place(number, pages[number - 1].label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +116,9 @@ class Chunk:
     """A stored passage: `document.text[start:end] == text`, never empty, never over the limit.
 
     `heading` is the path that leads to it, outermost first ("Handbook › Leave"); its first
-    part is the document's title.  `page` is the page on which the chunk starts.
+    part is the document's title.  `page` is the page on which the chunk starts, `place` what
+    that is called.  `columns` names the columns of a table of which the chunk begins with a
+    later row, else it is "".
     """
 
     id: str
@@ -86,11 +130,27 @@ class Chunk:
     tokens: int
     page: int | None
     heading: str
+    place: str = ""
+    columns: str = ""
 
     @property
     def embedding_text(self) -> str:
-        """Return heading and text on one line: the only place where newlines are stripped."""
-        return " ".join(f"{self.heading} {self.text}".split())
+        """Return what is embedded on one line: the only place where newlines are stripped."""
+        return " ".join(f"{self.heading} {self.columns} {self.text}".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How well an index can know a document.
+
+    `language` is a code of ISO 639-1, "" when it is not clear.  `unknown_share` is the part of
+    its words that the embedding model has no tokens for, None when that cannot be told.
+    `split_chunks` counts the chunks that end inside a sentence or row, as it was too long.
+    """
+
+    language: str = ""
+    unknown_share: float | None = None
+    split_chunks: int = 0
 
 
 def chunk_id(root: str, document_id: str, ordinal: int, text: str, recipe: str) -> str:

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ingest.base.documents import Chunk, Document, Failure, Known, Move, Source, Vectors
+    from ingest.base.documents import (
+        Chunk,
+        Document,
+        Failure,
+        Health,
+        Known,
+        Move,
+        Source,
+        Vectors,
+    )
 
 
 class Embedder(Protocol):
@@ -44,6 +53,13 @@ class Embedder(Protocol):
         """Return an upper estimate of each text's tokens; exact where the tokenizer is known."""
         ...
 
+    def unknown_share(self, texts: Sequence[str]) -> float | None:
+        """Return the part of the texts' words that the model has no tokens for, 0 to 1.
+
+        None when it cannot be told.
+        """
+        ...
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per text, in order.
 
@@ -75,7 +91,7 @@ class ChunkIndex(Protocol):
         ...
 
     def add_document(
-        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str], health: Health
     ) -> None:
         """Replace all chunks of the document by these, in one transaction.
 

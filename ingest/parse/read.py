@@ -47,9 +47,11 @@ def parse(source: Source, data: bytes, fingerprint: str) -> Document:
         fingerprint=fingerprint,
         title=choose_title(source, parsed),
         text=text,
-        page_starts=tuple(start for start in parsed.page_starts if start <= len(text)),
+        pages=tuple(page for page in parsed.pages if page.start <= len(text)),
         headings=tuple(heading for heading in parsed.headings if heading.start < len(text)),
+        tables=tuple(table for table in parsed.tables if table.end <= len(text)),
         notes=notes,
+        encoding=parsed.encoding,
     )
 
 

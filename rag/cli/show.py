@@ -86,7 +86,7 @@ def _show_citations(terminal: Terminal, answer: Answer) -> None:
     for citation in answer.citations:
         hit = citation.hit
         folder = f"{hit.root}: " if len(folders[hit.chunk.document_id]) > 1 else ""
-        place = f"  [{citation.number}] {folder}{label(hit.chunk, citation.page)}"
+        place = f"  [{citation.number}] {folder}{label(hit.chunk, citation.place)}"
         if place != shown:
             terminal.say(place, "cyan")
         shown = place

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ingest.base.documents import Chunk, Document, Failure, Known, Move, Source
+from ingest.base.documents import Chunk, Document, Failure, Health, Known, Move, Place, Source
 from rag.index import manifest as manifests
 from rag.index.base.errors import IndexMissing
 from rag.index.base.lock import WRITER, Lock
@@ -143,9 +143,9 @@ class Index:
         """Return a chunk with those around it in its document, in reading order."""
         return self._catalogue.neighbours(chunk, before, after)
 
-    def page_at(self, chunk: Chunk, offset: int) -> int | None:
-        """Return the page that holds a character of the chunk's document, None without pages."""
-        return self._catalogue.page_at(chunk, offset)
+    def place_at(self, chunk: Chunk, offset: int) -> Place:
+        """Return the page that holds a character of the chunk's document."""
+        return self._catalogue.place_at(chunk, offset)
 
     def roots(self) -> list[str]:
         """Return the folders that were ingested; cheap, unlike `status`."""
@@ -198,12 +198,12 @@ class Index:
         self._writer.catalogue.add_vectors(keys, vectors)
 
     def add_document(
-        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str], health: Health
     ) -> None:
         """Replace all chunks of the document by these, in one transaction."""
         writing = self._writer
         recipe, seen = writing.recipe, writing.seen_ns
-        writing.catalogue.add_document(document, chunks, keys, recipe, seen)
+        writing.catalogue.add_document(document, chunks, keys, health, recipe, seen)
         writing.start_drain()
 
     def move_document(self, root: str, move: Move) -> None:

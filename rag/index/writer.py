@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 
-from ingest.base.documents import Chunk, Document, Failure, Move, Source, chunk_id
+from ingest.base.documents import Chunk, Document, Failure, Health, Move, Source, chunk_id
 from rag.index.base.errors import IndexFault
 from rag.index.base.lock import CHROMA, Lock
 from rag.index.projection.generations import remove_others
@@ -27,6 +27,7 @@ class CatalogueWriter(Catalogue):
         document: Document,
         chunks: Sequence[Chunk],
         keys: Sequence[str],
+        health: Health,  # noqa: ARG002
         recipe: str,
         seen_ns: int,
     ) -> None:
@@ -36,11 +37,10 @@ class CatalogueWriter(Catalogue):
         with self._database.transaction("add_document"):
             self._put_source(source, document.fingerprint, recipe, seen_ns)
             self._run(
-                "UPDATE documents SET title = ?, notes = ?, page_starts = ?"
-                " WHERE root = ? AND id = ?",
+                "UPDATE documents SET title = ?, notes = ?, pages = ? WHERE root = ? AND id = ?",
                 storable(document.title),
                 json.dumps(document.notes),
-                json.dumps(document.page_starts),
+                records.write_pages(document.pages),
                 root,
                 name,
             )

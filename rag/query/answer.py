@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from ingest.base.documents import Chunk
+from ingest.base.documents import Chunk, Place
 from rag.models.base.errors import BadResponse, EndpointError, OnlyThought
 from rag.models.base.messages import Delta, NativeReport, Usage
 from rag.models.base.passages import NOT_IN_DOCUMENTS
@@ -84,7 +84,7 @@ def write_answer(
     question: str,
     prompt: Prompt,
     stream: Iterable[Delta],
-    page_at: Callable[[Chunk, int], int | None],
+    place_at: Callable[[Chunk, int], Place],
     *,
     model: str,
     extractive: bool,
@@ -112,7 +112,7 @@ def write_answer(
     abstained = _is_refusal(text)
     if not abstained:
         draft.show_rest()
-    text, citations = (REFUSAL, ()) if abstained else cite(text.strip(), prompt.context, page_at)
+    text, citations = (REFUSAL, ()) if abstained else cite(text.strip(), prompt.context, place_at)
     return Answer(
         question=question,
         text=text,

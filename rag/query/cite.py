@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ingest.base.documents import Chunk
+from ingest.base.documents import Chunk, Place
 from ingest.sentences import sentence_spans
 from rag.query.fuse import Hit
 
@@ -30,7 +30,8 @@ SUPPORT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A statement's source: `quote` stands at `start:end` of the document, on `page`.
+    """A statement's source: `quote` stands at `start:end` of the document, on `page`,
+    which a person calls `place`.
 
     `number` is the passage's number in the prompt.  `verified` says that the quote holds
     every number of the statement and at least half of its words.
@@ -43,14 +44,15 @@ class Citation:
     end: int
     page: int | None
     verified: bool
+    place: str = ""
 
 
 def cite(
-    text: str, context: Sequence[Hit], page_at: Callable[[Chunk, int], int | None]
+    text: str, context: Sequence[Hit], place_at: Callable[[Chunk, int], Place]
 ) -> tuple[str, tuple[Citation, ...]]:
     """Return the text without marks that point nowhere, and one citation per statement and mark.
 
-    Marks may be written [1], [1, 2], [1][2] or 【1】; all come out as [1][2].  `page_at` tells
+    Marks may be written [1], [1, 2], [1][2] or 【1】; all come out as [1][2].  `place_at` tells
     the page of a character offset in a chunk's document.
     """
     statements = _read_extracts(text)
@@ -69,14 +71,16 @@ def cite(
             if key in citations and citations[key].verified:
                 continue
             offset = hit.chunk.start + start
+            place = place_at(hit.chunk, offset)
             citations[key] = Citation(
                 number,
                 hit,
                 hit.chunk.text[start:end],
                 offset,
                 hit.chunk.start + end,
-                page_at(hit.chunk, offset),
+                place.page,
                 verified,
+                place.label,
             )
     return text, tuple(sorted(citations.values(), key=lambda c: (c.number, c.start)))
 

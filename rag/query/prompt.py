@@ -41,12 +41,11 @@ class Prompt:
     retrieved: int
 
 
-def label(chunk: Chunk, page: int | None = None) -> str:
+def label(chunk: Chunk, place: str = "") -> str:
     """Return where a chunk stands, as a person would say it: `file.pdf p. 3 › Heading`."""
-    page = page or chunk.page
-    place = f"{chunk.document_id} p. {page}" if page else chunk.document_id
     _title, *headings = chunk.heading.split(HEADING_SEPARATOR)
-    return HEADING_SEPARATOR.join([place, *headings])
+    where = f"{chunk.document_id} {place or chunk.place}".rstrip()
+    return HEADING_SEPARATOR.join([where, *headings])
 
 
 def build_prompt(

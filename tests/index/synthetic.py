@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from ingest.base.documents import Chunk, Document, Source, chunk_id
+from ingest.base.documents import Chunk, Document, Health, Source, chunk_id
 from rag.index.manifest import Manifest
 
 ROOT = "/folder"
@@ -62,7 +62,7 @@ def add(index, name: str, texts: Sequence[str], **place: str) -> list[Chunk]:
     fresh = {k: unit(t) for k, t in zip(keys, texts, strict=True) if k in missing}
     if fresh:
         index.add_vectors(list(fresh), numpy.stack(list(fresh.values())))
-    index.add_document(made, chunks, keys)
+    index.add_document(made, chunks, keys, Health())
     return chunks
 
 

@@ -8,7 +8,7 @@ import numpy
 import pytest
 from synthetic import RECIPE, ROOT, document, key, source, unit, words
 
-from ingest.base.documents import Failure, Move, chunk_id
+from ingest.base.documents import Failure, Health, Move, chunk_id
 from rag.index.base.errors import (
     DiskFull,
     IndexDamaged,
@@ -32,7 +32,7 @@ def catalogue(tmp_path: Path):
 def put(catalogue: CatalogueWriter, name: str, texts: list[str], **place: str):
     made, chunks, keys = document(name, texts, **place)
     catalogue.add_vectors(keys, numpy.stack([unit(t) for t in texts]))
-    catalogue.add_document(made, chunks, keys, RECIPE, 7)
+    catalogue.add_document(made, chunks, keys, Health(), RECIPE, 7)
     return chunks
 
 
@@ -79,10 +79,12 @@ def test_a_chunk_with_another_vector_gets_another_number(catalogue: CatalogueWri
     put(catalogue, "a.txt", ["same"])
     made, chunks, keys = document("a.txt", ["same"])
     before = catalogue.numbers()
-    catalogue.add_document(made, chunks, keys, RECIPE, 8)
+    catalogue.add_document(made, chunks, keys, Health(), RECIPE, 8)
     assert catalogue.numbers() == before
     catalogue.add_vectors(["other"], unit("heading same")[None])
-    catalogue.add_document(made, [replace(chunks[0], heading="New")], ["other"], RECIPE, 8)
+    catalogue.add_document(
+        made, [replace(chunks[0], heading="New")], ["other"], Health(), RECIPE, 8
+    )
     assert catalogue.numbers() != before
     assert catalogue.entries("id", [chunks[0].id])[0].chunk.heading == "New"
 
@@ -92,7 +94,7 @@ def test_a_chunk_without_a_vector_is_refused_and_nothing_changes(
 ) -> None:
     put(catalogue, "a.txt", ["old"])
     with pytest.raises(IndexFault, match="FOREIGN KEY"):
-        catalogue.add_document(*document("a.txt", ["without vector"]), RECIPE, 7)
+        catalogue.add_document(*document("a.txt", ["without vector"]), Health(), RECIPE, 7)
     assert stored_texts(catalogue) == ["old"]
 
 

@@ -14,7 +14,7 @@ import numpy
 import pytest
 from synthetic import ROOT, add, document, key, manifest, source, unit, words
 
-from ingest.base.documents import Failure, Move
+from ingest.base.documents import Failure, Health, Move, Page
 from rag.index.base.errors import IndexDamaged, IndexFault, IndexMismatch, IndexMissing
 from rag.index.base.lock import CHROMA, WRITER, Lock
 from rag.index.index import Index, Selection
@@ -136,10 +136,15 @@ def test_pages_are_told_by_offset(tmp_path: Path) -> None:
     with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
         made, chunks, keys = document("a.pdf", ["one", "two", "three"])
         index.add_vectors(keys, numpy.stack([unit(c.text) for c in chunks]))
-        index.add_document(replace(made, page_starts=(0, 4, 8)), chunks, keys)
-        assert [index.page_at(chunks[0], offset) for offset in (0, 3, 4, 9)] == [1, 1, 2, 3]
+        index.add_document(
+            replace(made, pages=tuple(Page(n, f"p. {n // 4 + 1}") for n in (0, 4, 8))),
+            chunks,
+            keys,
+            Health(),
+        )
+        assert [index.place_at(chunks[0], offset).page for offset in (0, 3, 4, 9)] == [1, 1, 2, 3]
         assert index.documents()[0].page_count == 3
-        assert index.page_at(add(index, "b.txt", ["one"])[0], 2) is None
+        assert index.place_at(add(index, "b.txt", ["one"])[0], 2).page is None
 
 
 @pytest.mark.parametrize("method", ["chroma", "exact"])

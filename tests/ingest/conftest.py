@@ -12,7 +12,17 @@ import numpy
 import pytest
 from hypothesis import settings
 
-from ingest.base.documents import Chunk, Document, Failure, Heading, Known, Move, Source
+from ingest.base.documents import (
+    Chunk,
+    Document,
+    Failure,
+    Heading,
+    Health,
+    Known,
+    Move,
+    Page,
+    Source,
+)
 from ingest.base.errors import PipelineError
 from ingest.tokens import estimate_tokens
 
@@ -48,6 +58,9 @@ class HashEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [estimate_tokens(text) for text in texts]
+
+    def unknown_share(self, texts: Sequence[str]) -> float | None:
+        return None
 
     def embed(self, texts: Sequence[str]) -> numpy.ndarray:
         with self.lock:
@@ -94,7 +107,7 @@ class MemoryIndex:
         self.vectors.update(zip(keys, vectors, strict=True))
 
     def add_document(
-        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str], health: Health
     ) -> None:
         assert len(chunks) == len(keys)
         assert self.vectors.keys() >= set(keys), "every chunk needs its vector first"
@@ -164,12 +177,19 @@ def _document(
     *,
     title: str = "Handbook",
     headings: Sequence[tuple[int, int, str]] = (),
-    page_starts: tuple[int, ...] = (),
+    pages: tuple[int, ...] = (),
     id: str = "a.txt",
 ) -> Document:
     source = Source(id, "/root", Path("/root") / id, "text/plain", len(text), 1)
     marks = tuple(Heading(*heading) for heading in headings)
-    return Document(source, "f" * 64, title, text, page_starts, marks)
+    return Document(
+        source,
+        "f" * 64,
+        title,
+        text,
+        tuple(Page(start, f"p. {n}") for n, start in enumerate(pages, 1)),
+        marks,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -224,7 +224,7 @@ def test_sections_of_different_parents_do_not_share_a_chunk(make_document: Build
 
 def test_page_is_where_the_chunk_starts(make_document: Build) -> None:
     text = "word " * 30 + "\n\n" + "next " * 30
-    document = make_document(text, page_starts=(0, 152))
+    document = make_document(text, pages=(0, 152))
     pages = [chunk.page for chunk in chunk_document(document, 40, words, "r")]
     assert pages == [1, 2]
     assert chunk_document(make_document(text), 40, words, "r")[0].page is None

@@ -47,7 +47,7 @@ from fault_server import (
     with_headers,
 )
 
-from ingest.base.documents import Chunk, Document, Failure, Known, Source
+from ingest.base.documents import Chunk, Document, Failure, Health, Known, Source
 from ingest.base.errors import PipelineError, TextsRejected
 from ingest.pipeline import Options, ingest_folder
 from rag.index.base.errors import IndexMismatch
@@ -477,7 +477,7 @@ class MemoryIndex:
         assert len({len(v) for v in self.vectors.values()}) == 1, "vectors of two dimensions"
 
     def add_document(
-        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str]
+        self, document: Document, chunks: Sequence[Chunk], keys: Sequence[str], health: Health
     ) -> None:
         assert self.vectors.keys() >= set(keys)
         self.documents[document.id] = len(chunks)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from fault_server import FaultServer, chunk, sse
 
-from ingest.base.documents import Chunk
+from ingest.base.documents import Chunk, Place
 from rag.models.base.errors import (
     BadResponse,
     ContextOverflow,
@@ -28,7 +28,7 @@ def write(
     stream=lambda *deltas: iter(deltas),
 ):  # fmt: skip
     return write_answer(
-        "When?", prompt, stream(*deltas), lambda _chunk, _offset: None,
+        "When?", prompt, stream(*deltas), lambda _chunk, _offset: Place(),
         model=model, extractive=False, retrieve_seconds=0.5, notes=notes,
         on_text=on_text, on_thinking=on_thinking,
     )  # fmt: skip

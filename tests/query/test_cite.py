@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.base.documents import Chunk
+from ingest.base.documents import Chunk, Place
 from rag.query.cite import cite
 from rag.query.fuse import Hit
 
@@ -21,12 +21,12 @@ def hit(rank: int, text: str, start: int = 0) -> Hit:
 CONTEXT = (hit(1, LEAVE, start=100), hit(2, TRAVEL))
 
 
-def page_at(chunk: Chunk, offset: int) -> int | None:
-    return chunk.page
+def place_at(chunk: Chunk, offset: int) -> Place:
+    return Place(chunk.page, f"p. {chunk.page}")
 
 
 def citations(text: str):
-    return cite(text, CONTEXT, page_at)[1]
+    return cite(text, CONTEXT, place_at)[1]
 
 
 def test_quote_is_the_sentence_that_supports_the_statement():
@@ -81,7 +81,7 @@ def test_mark_after_the_full_stop_belongs_to_its_sentence():
 
 
 def test_invented_numbers_are_removed_from_the_text():
-    text, found = cite("27 days [1][9]. More [12].", CONTEXT, page_at)
+    text, found = cite("27 days [1][9]. More [12].", CONTEXT, place_at)
     assert text == "27 days [1]. More."
     assert len(found) == 1
 
@@ -89,7 +89,7 @@ def test_invented_numbers_are_removed_from_the_text():
 def test_quotes_without_full_stops_are_each_found():
     context = (hit(1, "| BP-24 | Spare pack | 410 |\n| BP-48 | Double pack | 790 |"),)
     _, found = cite(
-        '"| BP-48 | Double pack | 790 |" [1] "| BP-24 | Spare pack | 410 |" [1]', context, page_at
+        '"| BP-48 | Double pack | 790 |" [1] "| BP-24 | Spare pack | 410 |" [1]', context, place_at
     )
     assert [(c.quote, c.verified) for c in found] == [
         ("| BP-24 | Spare pack | 410 |", True), ("| BP-48 | Double pack | 790 |", True)]  # fmt: skip
@@ -99,28 +99,30 @@ def test_brackets_inside_a_quotation_are_the_documents_own():
     passage = "Zirbium was discovered in [2019] by Ines Vogt [14, 15]. Smith [2] agrees."
     context = (hit(1, passage), hit(2, TRAVEL))
     answer = '"Zirbium was discovered in [2019] by Ines Vogt [14, 15]." [1] "Smith [2] agrees." [1]'
-    text, found = cite(answer, context, page_at)
+    text, found = cite(answer, context, place_at)
     assert text == answer
     assert [(c.number, c.verified) for c in found] == [(1, True), (1, True)]
-    assert cite("It was found in [2019] [1].", context, page_at)[0] == "It was found in [2019] [1]."
+    assert (
+        cite("It was found in [2019] [1].", context, place_at)[0] == "It was found in [2019] [1]."
+    )
 
 
 def test_heading_is_no_quote():
     context = (hit(1, "## Leave carry-over\n\nFive days may be carried over."),)
-    _, (found,) = cite("Leave carry-over is unlimited [1].", context, page_at)
+    _, (found,) = cite("Leave carry-over is unlimited [1].", context, place_at)
     assert not found.quote.startswith("#")
 
 
 def test_chinese_statement_finds_its_sentence():
     context = (hit(1, "保修期为两年。电池的保修期为六个月。运费由客户承担。"),)
-    _, (found,) = cite("电池保修期是六个月[1]。", context, page_at)
+    _, (found,) = cite("电池保修期是六个月[1]。", context, place_at)
     assert found.quote == "电池的保修期为六个月。"
     assert found.verified
 
 
 @given(st.text(alphabet="ab1.[]】【 ,;2\n。", max_size=60))
 def test_every_mark_has_a_citation_and_every_quote_occurs(answer):
-    text, found = cite(answer, CONTEXT, page_at)
+    text, found = cite(answer, CONTEXT, place_at)
     import re
 
     if not text.startswith('"'):  # brackets of a quotation are the document's own

@@ -15,7 +15,18 @@ FENCE = "0123456789abcdef"
 
 
 def hit(rank: int, text: str, page: int | None = None, heading: str = "Title") -> Hit:
-    chunk = Chunk(f"{rank}", f"file {rank}.pdf", 0, text, 0, len(text), 1, page, heading)
+    chunk = Chunk(
+        f"{rank}",
+        f"file {rank}.pdf",
+        0,
+        text,
+        0,
+        len(text),
+        1,
+        page,
+        heading,
+        f"p. {page}" if page else "",
+    )
     return Hit(chunk, 1.0 / rank, rank, {"dense": rank})
 
 

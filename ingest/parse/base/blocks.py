@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from ingest.base.documents import Heading, Source
+from ingest.base.documents import Heading, Page, Source, Table
 from ingest.parse.base.media import CODE
 
 _FILE_LIKE = re.compile(r"\.\w{2,4}$|^(untitled|document|word document|slide 1)\b", re.IGNORECASE)
@@ -17,16 +17,18 @@ _PERIOD = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|\b[QH][1-4]\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a parser found: cleaned text, and where its pages and headings start.
+    """What a parser found: cleaned text, and where its pages, tables and headings start.
 
     `title` is what the document calls itself, "" when it does not say.
     """
 
     text: str
     title: str = ""
-    page_starts: tuple[int, ...] = ()
+    pages: tuple[Page, ...] = ()
     headings: tuple[Heading, ...] = ()
+    tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
+    encoding: str = ""
 
 
 @dataclass(slots=True)

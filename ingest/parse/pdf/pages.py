@@ -11,7 +11,7 @@ from typing import Any
 import pypdf
 from pypdf.errors import PyPdfError
 
-from ingest.base.documents import Heading
+from ingest.base.documents import Heading, Page
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
 from ingest.parse.base.blocks import Parsed
 from ingest.parse.base.clean import clean
@@ -43,7 +43,8 @@ def parse_pdf(data: bytes, media_type: str) -> Parsed:  # noqa: ARG001
     text, starts = _join(pages)
     notes = _note(blank, "without text (a scan or a picture)") + _note(bad, "that cannot be read")
     headings = tuple(_headings(outline, pages, starts))
-    return Parsed(text, title, page_starts=starts, headings=headings, notes=notes)
+    placed = tuple(Page(start, f"p. {number}") for number, start in enumerate(starts, 1))
+    return Parsed(text, title, pages=placed, headings=headings, notes=notes)
 
 
 def _open(data: bytes) -> pypdf.PdfReader:

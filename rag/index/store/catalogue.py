@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.base.documents import Chunk, Known
+from ingest.base.documents import Chunk, Known, Place, find_place
 from rag.index.base.errors import IndexDamaged, IndexMissing
 from rag.index.store import records
 from rag.index.store.database import DAMAGE_HINT, Database, Row, Value, create
@@ -178,10 +178,12 @@ class Catalogue:
         )
         return [records.read_chunk(row) for row in rows]
 
-    def page_at(self, chunk: Chunk, offset: int) -> int | None:
-        """Return the page that holds a character of the chunk's document, None without pages."""
-        rows = self._rows(records.PAGE_STARTS, (chunk.id,))
-        return records.read_page(rows[0], offset) if rows else chunk.page
+    def place_at(self, chunk: Chunk, offset: int) -> Place:
+        """Return the page that holds a character of the chunk's document."""
+        rows = self._rows(records.PAGES, (chunk.id,))
+        if not rows:
+            return Place(chunk.page, chunk.place)
+        return find_place(records.read_pages(str(rows[0][0])), offset)
 
     # ---- what Chroma is still to be told
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 
-from ingest.base.documents import Chunk, Failure, Known
+from ingest.base.documents import Chunk, Failure, Known, Page
 from rag.index.base.errors import IndexDamaged
 from rag.index.store.database import Row, Value
 
@@ -22,7 +21,7 @@ CREATE TABLE documents (
     status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('ok', 'skipped')),
     reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
     hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
-    page_starts TEXT NOT NULL DEFAULT '[]',
+    pages TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (root, id)
 );
 CREATE TABLE vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL);
@@ -31,6 +30,7 @@ CREATE TABLE chunks (
     root TEXT NOT NULL, document_id TEXT NOT NULL, ordinal INTEGER NOT NULL,
     text TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
     tokens INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL,
+    place TEXT NOT NULL, columns TEXT NOT NULL,
     vector_key TEXT NOT NULL REFERENCES vectors (key),
     FOREIGN KEY (root, document_id) REFERENCES documents (root, id) ON UPDATE CASCADE
 );
@@ -47,25 +47,30 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root, id) DO UPDATE SET
     fingerprint = excluded.fingerprint, recipe = excluded.recipe,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
     seen_ns = excluded.seen_ns, media_type = excluded.media_type, title = '', status = 'ok',
-    reason = '', message = '', hint = '', notes = '[]', page_starts = '[]'"""
+    reason = '', message = '', hint = '', notes = '[]', pages = '[]'"""
 
 PUT_CHUNK = """
 INSERT INTO chunks
-    (id, root, document_id, ordinal, text, start, "end", tokens, page, heading, vector_key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+    (id, root, document_id, ordinal, text, start, "end", tokens, page, heading, place, columns,
+    vector_key)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
     start = excluded.start, "end" = excluded."end", tokens = excluded.tokens,
-    page = excluded.page, heading = excluded.heading"""
+    page = excluded.page, heading = excluded.heading,
+    place = excluded.place, columns = excluded.columns"""
 
 KNOWN = "id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, status, reason, message, hint"
 
 DOCUMENTS = """
-SELECT root, id, media_type, title, status, reason, message, hint, notes, page_starts,
+SELECT root, id, media_type, title, status, reason, message, hint, notes, pages,
     size_bytes, (SELECT count(*) FROM chunks c WHERE c.root = d.root AND c.document_id = d.id)
 FROM documents d ORDER BY root, id"""
 
 CHUNKS_OF_DOCUMENTS = "chunks c JOIN documents d ON d.root = c.root AND d.id = c.document_id"
 
-_CHUNK = 'c.id, c.document_id, c.ordinal, c.text, c.start, c."end", c.tokens, c.page, c.heading'
+_CHUNK = (
+    'c.id, c.document_id, c.ordinal, c.text, c.start, c."end", c.tokens, c.page, c.heading,'
+    " c.place, c.columns"
+)
 
 ENTRIES = f"""
 SELECT {_CHUNK}, c.root, d.media_type, c.rowid, v.vector
@@ -80,7 +85,7 @@ SELECT {_CHUNK} FROM chunks c JOIN chunks o ON o.root = c.root AND o.document_id
 WHERE o.id = ? AND c.ordinal BETWEEN ? AND ? ORDER BY c.ordinal"""  # noqa: S608
 
 
-PAGE_STARTS = f"SELECT d.page_starts FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
+PAGES = f"SELECT d.pages FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +166,15 @@ def chunk_row(root: str, document_id: str, chunk: Chunk, key: str) -> Sequence[V
         chunk.tokens,
         chunk.page,
         storable(chunk.heading),
+        storable(chunk.place),
+        storable(chunk.columns),
         key,
     )
 
 
 def read_chunk(row: Row) -> Chunk:
     """Return the chunk whose columns a row starts with."""
-    name, document, ordinal, text, start, end, tokens, page, heading = row[:9]
+    name, document, ordinal, text, start, end, tokens, page, heading, place, columns = row[:11]
     return Chunk(
         id=str(name),
         document_id=str(document),
@@ -178,12 +185,14 @@ def read_chunk(row: Row) -> Chunk:
         tokens=integer(tokens),
         page=None if page is None else integer(page),
         heading=str(heading),
+        place=str(place),
+        columns=str(columns),
     )
 
 
 def read_entry(row: Row) -> Entry:
     """Return the record of a row of `ENTRIES`."""
-    root, media_type, number, vector = row[9:]
+    root, media_type, number, vector = row[11:]
     return Entry(read_chunk(row), str(root), str(media_type), integer(number), blob(vector))
 
 
@@ -200,7 +209,7 @@ def read_known(row: Row) -> Known:
 def read_document(row: Row) -> StoredDocument:
     """Return the record of a row of `DOCUMENTS`."""
     root, name, media_type, title, status, reason, message, hint = map(str, row[:8])
-    notes, page_starts, size_bytes, chunks = row[8:]
+    notes, pages, size_bytes, chunks = row[8:]
     return StoredDocument(
         root,
         name,
@@ -211,7 +220,7 @@ def read_document(row: Row) -> StoredDocument:
         message,
         hint,
         tuple(json.loads(str(notes))),
-        len(json.loads(str(page_starts))),
+        len(json.loads(str(pages))),
         integer(size_bytes),
         integer(chunks),
     )
@@ -238,10 +247,17 @@ def read_unread(root: str, text: str) -> list[StoredDocument]:
     ]
 
 
-def read_page(row: Row, offset: int) -> int | None:
-    """Return the 1-based page of a character, of a row of `PAGE_STARTS`."""
-    starts: list[int] = json.loads(str(row[0]))
-    return max(1, bisect_right(starts, offset)) if starts else None
+def write_pages(pages: Sequence[Page]) -> str:
+    """Return pages as one line of JSON."""
+    return json.dumps([astuple(page) for page in pages])
+
+
+def read_pages(text: str) -> list[Page]:
+    """Return what `write_pages` wrote."""
+    return [
+        Page(start, label, score, tuple(findings))
+        for start, label, score, findings in json.loads(text)
+    ]
 
 
 def storable(text: str) -> str:

@@ -67,6 +67,10 @@ class EndpointEmbedder:
         """Return the tokens of each text, without prefix and special tokens."""
         return self.count(texts)
 
+    def unknown_share(self, texts: Sequence[str]) -> float | None:  # noqa: ARG002
+        """Return the part of the texts' words that the model has no tokens for."""
+        return None
+
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per document text, in order.
 

@@ -69,7 +69,7 @@ def encrypt(data: bytes, user_password: str) -> bytes:
 def test_pages_are_joined_and_their_starts_known() -> None:
     parsed = read(make_pdf("First page.\nSecond line.", "Next page.", title="Annual Report"))
     assert parsed.text == "First page.\nSecond line.\n\nNext page."
-    assert [parsed.text[start:].split()[0] for start in parsed.page_starts] == ["First", "Next"]
+    assert [parsed.text[page.start :].split()[0] for page in parsed.pages] == ["First", "Next"]
     assert parsed.title == "Annual Report"
     assert parsed.notes == ()
 
@@ -77,8 +77,8 @@ def test_pages_are_joined_and_their_starts_known() -> None:
 def test_a_page_without_text_is_noted() -> None:
     parsed = read(make_pdf("One.", "", "Three."))
     assert parsed.notes == ("1 page without text (a scan or a picture): 2",)
-    assert len(parsed.page_starts) == 3
-    assert parsed.text[parsed.page_starts[2] :] == "Three."
+    assert len(parsed.pages) == 3
+    assert parsed.text[parsed.pages[2].start :] == "Three."
 
 
 def test_no_text_at_all_hints_at_ocr() -> None:
