@@ -24,7 +24,8 @@ from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
 from ingest.discover import check_folder, diff, nothing_to_read, scan
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
-from ingest.parse.base.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
+from ingest.parse.base.files import fingerprint_of, read_bytes
+from ingest.parse.base.reading import Reading
 from ingest.parse.read import PARSER_VERSION, read_document
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
@@ -38,15 +39,13 @@ class Options:
     """How to ingest; `chunk_tokens` is the room for text, a quarter more goes to headings."""
 
     chunk_tokens: int = 200
-    max_file_bytes: int = MAX_FILE_BYTES
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         if self.chunk_tokens < MIN_LIMIT:
             raise SettingsError(
                 f"chunk_tokens is {self.chunk_tokens}", f"set it to {MIN_LIMIT} or more"
             )
-        if self.max_file_bytes < 1:
-            raise SettingsError(f"max_file_bytes is {self.max_file_bytes}", "set it to 1 or more")
 
     @property
     def limit(self) -> int:
@@ -102,7 +101,7 @@ def _look(
     root: Path, known: Callable[[str], Mapping[str, Known]], options: Options
 ) -> tuple[Plan, list[Failure]]:
     """Return the plan, and which of its failures are files that were not even opened."""
-    sources, unread = scan(root, options.max_file_bytes)
+    sources, unread = scan(root, options.reading.max_file_bytes)
     remembered = known(real_folder(root))
     if not root.is_dir():
         remembered = {s.id: remembered[s.id] for s in sources if s.id in remembered}
@@ -112,7 +111,7 @@ def _look(
         sources,
         _within_reach(remembered, unread),
         options.recipe,
-        lambda source: fingerprint_of(read_bytes(source.path, options.max_file_bytes)),
+        lambda source: fingerprint_of(read_bytes(source.path, options.reading.max_file_bytes)),
     )
     return replace(plan, skipped=(*unread, *plan.skipped)), unread
 
@@ -198,7 +197,7 @@ class _Run:
             self.progress = replace(self.progress, current=source.id)
             try:
                 with self.timed("parse"):
-                    document = read_document(source, self.options.max_file_bytes)
+                    document = read_document(source, self.options.reading)
             except ParseError as error:
                 self._refuse(source, error)
                 continue
@@ -272,6 +271,6 @@ class _Run:
 def _fingerprint(source: Source, options: Options) -> str:
     """Return what a refused file is remembered by, "" when its bytes cannot even be read."""
     try:
-        return fingerprint_of(read_bytes(source.path, options.max_file_bytes))
+        return fingerprint_of(read_bytes(source.path, options.reading.max_file_bytes))
     except ParseError:
         return ""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from rag.addresses import EMBEDDED
 from rag.index.manifest import PROBE_TEXT, Manifest
 from rag.models.memory import Memory
 from rag.servers import Servers
-from rag.settings import EMBEDDED, Settings
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors

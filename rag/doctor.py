@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
 from rag import __version__
+from rag.addresses import EMBEDDED, is_loopback, is_private
 from rag.findings import Finding, failure
 from rag.index.base.errors import IndexMissing
 from rag.models.families import canonical_name
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
 from rag.servers import Role, Servers, first_of, running_servers
-from rag.settings import EMBEDDED, Settings, is_loopback, is_private, unknown_variables
+from rag.settings import Settings, unknown_variables
 from rag.trial import try_chat, try_embedding
 
 if TYPE_CHECKING:

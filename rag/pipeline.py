@@ -269,7 +269,7 @@ class Pipeline:
     def _options(self) -> Options:
         return Options(
             chunk_tokens=self.settings.chunk_tokens,
-            max_file_bytes=self.settings.max_file_megabytes * 1_000_000,
+            reading=self.settings.reading,
         )
 
     def _close_reader(self) -> None:

@@ -12,6 +12,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
 from ingest.base.errors import PipelineError
+from rag.addresses import EMBEDDED
 from rag.models.base.errors import ModelUnavailable
 from rag.models.base.messages import Message
 from rag.models.choose import Choice, choose_chat, choose_embedding
@@ -19,7 +20,7 @@ from rag.models.discover import KNOWN_SERVERS, ModelInfo, Offer, find_servers, l
 from rag.models.loading import CAN_LOAD, load_again, wake_model
 from rag.models.memory import Memory
 from rag.models.wire.hints import commands_of
-from rag.settings import EMBEDDED, Settings
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.models.embedded.wire import EmbeddedServer

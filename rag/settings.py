@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 from platformdirs import user_cache_dir
@@ -25,37 +23,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from ingest.base.errors import SettingsError
+from ingest.parse.base.reading import Reading
+from rag.addresses import normalise_endpoint
 
-EMBEDDED = "embedded"
 PREFIX = "RAG_"
-
-
-def normalise_endpoint(value: str) -> str:
-    """Return the base URL with one spelling: `/v1` once, no trailing slash, no `localhost`.
-
-    `localhost` becomes 127.0.0.1: where a server listens on IPv4 only, resolving the name
-    first tries IPv6 and costs up to two seconds per connection on Windows.
-    """
-    text = value.strip()
-    if text.lower() == EMBEDDED:
-        return EMBEDDED
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", parts.hostname or ""):
-        raise ValueError(f"give '{EMBEDDED}' or an http(s) URL such as http://127.0.0.1:1234/v1")
-    if parts.username or parts.query or parts.fragment:
-        raise ValueError("leave user, password, query and fragment out of the URL")
-    name = parts.hostname or ""
-    host = "127.0.0.1" if name == "localhost" else name
-    host = f"[{host}]" if ":" in host else host
-    netloc = f"{host}:{parts.port}" if parts.port else host
-    path = parts.path.rstrip("/")
-    path = path if path.endswith("/v1") else f"{path}/v1"
-    return urlunsplit((parts.scheme, netloc, path, "", ""))
 
 
 def _check_key(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
         raise ValueError("a key has letters, digits and signs only, no blanks or line ends")
+    return value
+
+
+def _check_collection(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", value):
+        raise ValueError("a collection has up to 63 small letters, digits, - and _")
     return value
 
 
@@ -124,6 +106,11 @@ class Settings(BaseSettings):
         "openai", description="Endpoint that embeds: openai, or native (LM Studio's own)."
     )
     index_dir: Path = Field(Path("data/index"), description="Folder of the index.")
+    collection: Annotated[str, AfterValidator(_check_collection)] | None = Field(
+        None,
+        description="Named part of the index to ingest into or to ask; empty: ingest into "
+        "'default', ask all.",
+    )
     cache_dir: Path = Field(
         Path(user_cache_dir("foldercite", appauthor=False)),
         description="Folder for downloaded model weights; empty: the user's cache folder.",
@@ -140,6 +127,32 @@ class Settings(BaseSettings):
     )
     max_file_megabytes: PositiveInt = Field(
         64, description="Larger files are skipped and reported."
+    )
+    file_passwords: SecretStr | None = Field(
+        None, description="Passwords to try on protected PDF files, one or several with commas."
+    )
+    ocr: Literal["auto", "off"] = Field(
+        "auto", description="Pages without text: auto reads them where foldercite[ocr] is there."
+    )
+    hidden_files: bool = Field(
+        False, description="Also read files and folders whose names begin with a dot."
+    )
+    follow_links: bool = Field(
+        False, description="Also read what symbolic links lead to, inside the folder only."
+    )
+    parse_workers: Annotated[int, Field(ge=0, le=32)] | None = Field(
+        None,
+        description="Processes that read files, 0 to 32; empty: one per processor, 4 at most; "
+        "0: none, so that one bad file can stop the run.",
+    )
+    file_timeout_seconds: Seconds = Field(
+        30.0, description="Longest time for reading a file, besides its pages."
+    )
+    page_timeout_seconds: Seconds = Field(
+        10.0, description="Longest time for reading one page of a file."
+    )
+    file_memory_megabytes: Annotated[int, Field(ge=512)] = Field(
+        2048, description="Most memory for reading one file, 512 or more (Linux)."
     )
     top_k: Annotated[int, Field(ge=1, le=100)] = Field(
         8, description="Passages retrieved for a question, 1 to 100."
@@ -208,6 +221,19 @@ class Settings(BaseSettings):
             ) from None
 
     @property
+    def reading(self) -> Reading:
+        """Return what reading a file may cost, and what is tried on it."""
+        passwords = self.file_passwords.get_secret_value() if self.file_passwords else ""
+        return Reading(
+            max_file_bytes=self.max_file_megabytes * 1_000_000,
+            passwords=tuple(filter(None, passwords.split(","))),
+            ocr=self.ocr == "auto",
+            file_seconds=self.file_timeout_seconds,
+            page_seconds=self.page_timeout_seconds,
+            memory_bytes=self.file_memory_megabytes * 1_000_000,
+        )
+
+    @property
     def embeddings_at(self) -> str:
         """Return the endpoint that embeds."""
         return self.embedding_endpoint or self.endpoint
@@ -216,25 +242,6 @@ class Settings(BaseSettings):
     def chat_at(self) -> str:
         """Return the endpoint that answers."""
         return self.chat_endpoint or self.endpoint
-
-
-def is_private(url: str) -> bool:
-    """Tell whether the address is this machine or on a private network."""
-    host = urlsplit(url).hostname or ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return url == EMBEDDED or host == "localhost" or host.endswith((".local", ".lan"))
-    return address.is_loopback or address.is_private
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether the address is this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return url == EMBEDDED or host == "localhost"
 
 
 def unknown_variables() -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from rag.addresses import EMBEDDED
 from rag.findings import Finding, Level
 from rag.models.families import may_be_same
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline
-from rag.settings import EMBEDDED
 
 if TYPE_CHECKING:
     from rag.models.chat.model import ChatModel

@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import TypeAlias
 
 from ingest.base.documents import Document, Source
 from ingest.base.errors import EmptyDocument, ParseError, PipelineError
 from ingest.parse.base import media
 from ingest.parse.base.blocks import Parsed, choose_title
 from ingest.parse.base.failures import EmptyFile
-from ingest.parse.base.files import MAX_FILE_BYTES, fingerprint_of, read_bytes
+from ingest.parse.base.files import fingerprint_of, read_bytes
+from ingest.parse.base.reading import PageLog, Reading
 
-PARSER_VERSION = 2
+PARSER_VERSION = 3
 MAX_CHARACTERS = 20_000_000
 
+Parser: TypeAlias = Callable[[bytes, str], Parsed]
 
-def read_document(source: Source, max_bytes: int = MAX_FILE_BYTES) -> Document:
+# Each family brings a library of its own, so its module is imported only when it is needed.
+_PARSERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        media.HTML: ("ingest.parse.web.html", "parse_html"),
+        media.EPUB: ("ingest.parse.web.epub", "parse_epub"),
+        media.EML: ("ingest.parse.web.mail", "parse_mail"),
+        media.MBOX: ("ingest.parse.web.mail", "parse_mailbox"),
+        media.DOCX: ("ingest.parse.office.word", "parse_docx"),
+        media.PPTX: ("ingest.parse.office.slides", "parse_pptx"),
+        media.XLSX: ("ingest.parse.office.sheets", "parse_xlsx"),
+        media.ODT: ("ingest.parse.office.opendocument", "parse_opendocument"),
+        media.ODS: ("ingest.parse.office.opendocument", "parse_opendocument"),
+        media.ODP: ("ingest.parse.office.opendocument", "parse_opendocument"),
+        media.RTF: ("ingest.parse.office.rich_text", "parse_rtf"),
+        media.NOTEBOOK: ("ingest.parse.text.notebook", "parse_notebook"),
+        media.CSV: ("ingest.parse.text.tables", "parse_table"),
+        media.TSV: ("ingest.parse.text.tables", "parse_table"),
+        media.JSON: ("ingest.parse.text.data", "parse_json"),
+        media.JSONL: ("ingest.parse.text.data", "parse_json_lines"),
+        media.SUBTITLES: ("ingest.parse.text.subtitles", "parse_subtitles"),
+    }
+)
+_TEXT = ("ingest.parse.text.plain", "parse_text")
+
+
+def read_document(
+    source: Source, reading: Reading | None = None, log: PageLog | None = None
+) -> Document:
     """Open, read and parse one file; whatever is wrong with it comes out as a ParseError."""
+    reading = reading or Reading()
     try:
-        data = read_bytes(source.path, max_bytes)
-        return parse(source, data, fingerprint_of(data))
+        data = read_bytes(source.path, reading.max_file_bytes)
+        return parse(source, data, fingerprint_of(data), reading, log or PageLog())
     except PipelineError:
         raise
     except Exception as error:
@@ -30,12 +63,14 @@ def read_document(source: Source, max_bytes: int = MAX_FILE_BYTES) -> Document:
         ) from error
 
 
-def parse(source: Source, data: bytes, fingerprint: str) -> Document:
+def parse(
+    source: Source, data: bytes, fingerprint: str, reading: Reading, log: PageLog
+) -> Document:
     """Turn the bytes of a file into a Document; raises ParseError or what a format raises."""
     if not data:
         raise EmptyFile("the file is empty", "remove it or write something into it")
     media_type = media.sniff(data, source.media_type)
-    parsed = _parser(media_type)(data, media_type)
+    parsed = _parse(data, media_type, reading, log)
     if not parsed.text.strip():
         raise EmptyDocument("the file holds no text", "remove it or write something into it")
     text, notes = parsed.text, parsed.notes
@@ -55,20 +90,11 @@ def parse(source: Source, data: bytes, fingerprint: str) -> Document:
     )
 
 
-def _parser(media_type: str) -> Callable[[bytes, str], Parsed]:
-    """Import only the family that is needed: each brings a library of its own."""
+def _parse(data: bytes, media_type: str, reading: Reading, log: PageLog) -> Parsed:
     if media_type == media.PDF:
         from ingest.parse.pdf.pages import parse_pdf
 
-        return parse_pdf
-    if media_type == media.DOCX:
-        from ingest.parse.office.word import parse_docx
-
-        return parse_docx
-    if media_type == media.HTML:
-        from ingest.parse.web.html import parse_html
-
-        return parse_html
-    from ingest.parse.text.plain import parse_text
-
-    return parse_text
+        return parse_pdf(data, reading, log)
+    module, function = _PARSERS.get(media_type, _TEXT)
+    parser: Parser = getattr(import_module(module), function)
+    return parser(data, media_type)

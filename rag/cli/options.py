@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import SettingsError
+from rag.addresses import EMBEDDED, is_loopback
 from rag.cli.console import Terminal
 from rag.models.base.errors import EndpointUnreachable
-from rag.settings import EMBEDDED, Settings, is_loopback
+from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.models.choose import Choice

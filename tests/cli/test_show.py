@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from ingest.base.documents import Chunk
+from ingest.base.documents import Chunk, Place
 from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal, clean
 from rag.cli.show import show_json, show_sources
@@ -25,7 +25,7 @@ def answered(text="It starts at noon [1].", finish="stop"):
         "When?",
         Prompt((), (HIT,), 100, 50, context_tokens=1024, retrieved=8),
         iter([Delta(text=text, model="gemma-3-4b"), Delta(finish_reason=finish)]),
-        lambda _chunk, _offset: None,
+        lambda _chunk, _offset: Place(),
         model="qwen3-8b", extractive=False, retrieve_seconds=0.0, notes=[THINKING_SWITCHED_OFF],
     )  # fmt: skip
 

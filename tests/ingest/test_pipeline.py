@@ -312,7 +312,7 @@ def test_files_that_were_not_opened_are_remembered_until_they_are_gone(
     assert index.unread[root] == ()
 
 
-@pytest.mark.parametrize("values", [{"chunk_tokens": 3}, {"max_file_bytes": 0}])
+@pytest.mark.parametrize("values", [{"chunk_tokens": 3}, {"chunk_tokens": 0}])
 def test_senseless_options_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(SettingsError) as caught:
         Options(**values)

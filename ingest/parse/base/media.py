@@ -14,8 +14,25 @@ from ingest.base.errors import EncryptedDocument, UnsupportedFormat
 PDF = "application/pdf"
 HTML = "text/html"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
+RTF = "application/rtf"
+EPUB = "application/epub+zip"
+EML = "message/rfc822"
+MBOX = "application/mbox"
+NOTEBOOK = "application/x-ipynb+json"
 MARKDOWN = "text/markdown"
 RST = "text/x-rst"
+ORG = "text/x-org"
+TEX = "text/x-tex"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+JSON = "application/json"
+JSONL = "application/jsonl"
+SUBTITLES = "text/vtt"
 CODE = "text/x-source"
 PLAIN = "text/plain"
 UNKNOWN = "application/octet-stream"
@@ -24,10 +41,26 @@ _NAMES = {
     PDF: "pdf",
     HTML: "html htm xhtml",
     DOCX: "docx docm",
+    PPTX: "pptx pptm",
+    XLSX: "xlsx xlsm",
+    ODT: "odt",
+    ODS: "ods",
+    ODP: "odp",
+    RTF: "rtf",
+    EPUB: "epub",
+    EML: "eml",
+    MBOX: "mbox",
+    NOTEBOOK: "ipynb",
+    ORG: "org",
+    TEX: "tex ltx sty cls",
+    CSV: "csv",
+    TSV: "tsv tab",
+    JSON: "json json5 geojson",
+    JSONL: "jsonl ndjson",
+    SUBTITLES: "srt vtt",
     MARKDOWN: "md markdown mdown mkd mdx qmd rmd",
     RST: "rst rest",
-    PLAIN: "txt text log csv tsv json jsonl json5 yaml yml toml ini cfg conf xml tex bib adoc "
-    "asciidoc org srt vtt ipynb properties",
+    PLAIN: "txt text log yaml yml toml ini cfg conf xml bib adoc asciidoc properties",
     CODE: "py pyi js mjs cjs jsx ts tsx java kt kts scala go rs c h cc cpp cxx hpp hh cs swift "
     "rb php pl pm lua r jl sh bash zsh fish ps1 bat sql m mm dart ex exs erl hs ml fs vb groovy "
     "gradle css scss less vue svelte proto graphql tf cmake zig nim",
@@ -41,8 +74,8 @@ _UNSUPPORTED_NAMES = (
     "mp3 wav flac ogg m4a aac wma mp4 mkv avi mov wmv webm m4v mpg mpeg "
     "zip tar gz tgz bz2 xz 7z rar zst jar war whl deb rpm dmg iso img apk cab msi "
     "exe dll so dylib o a lib obj class pyc pyo wasm bin dat "
-    "doc dot xls xlsx xlsm xlsb ppt pptx pps odt ods odp rtf pages numbers msg eml mbox "
-    "epub mobi azw azw3 djvu chm ps xps one pub vsd vsdx "
+    "doc dot xls xlsb ppt pps pages numbers msg "
+    "mobi azw azw3 djvu chm ps xps one pub vsd vsdx "
     "db sqlite sqlite3 mdb accdb parquet feather arrow pickle pkl npy npz h5 hdf5 mat "
     "onnx pt pth safetensors gguf ggml ckpt ttf otf woff woff2 eot lock map swp bak tmp"
 )

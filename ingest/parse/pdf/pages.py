@@ -15,12 +15,13 @@ from ingest.base.documents import Heading, Page
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
 from ingest.parse.base.blocks import Parsed
 from ingest.parse.base.clean import clean
+from ingest.parse.base.reading import PageLog, Reading
 
 _MAX_OUTLINE = 2_000
 _MAX_ARRAY = 5_000_000  # Quarterly reports of large companies are over the library's default.
 
 
-def parse_pdf(data: bytes, media_type: str) -> Parsed:  # noqa: ARG001
+def parse_pdf(data: bytes, reading: Reading, log: PageLog) -> Parsed:  # noqa: ARG001
     """Return the text of all pages, where each starts, and the outline as headings.
 
     Raises EncryptedDocument, EmptyDocument when no page has text, ParseError.

@@ -7,13 +7,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.base.errors import FolderError
+from rag.addresses import EMBEDDED
 from rag.cli.commands.ask import answer_one
 from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, prepared
 from rag.cli.show import show_report
 from rag.pipeline import Pipeline
-from rag.settings import EMBEDDED, Settings
+from rag.settings import Settings
 
 QUESTIONS = (
     "How tight do the bolts at the foot of the mast have to be on a Plover 22?",

@@ -6,8 +6,8 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
-from ingest.parse.base import media
 from ingest.parse.base.blocks import Parsed
+from ingest.parse.base.reading import PageLog, Reading
 from ingest.parse.pdf.pages import parse_pdf
 
 
@@ -55,7 +55,7 @@ def _assemble(objects: dict[int, bytes]) -> bytes:
 
 
 def read(data: bytes) -> Parsed:
-    return parse_pdf(data, media.PDF)
+    return parse_pdf(data, Reading(), PageLog())
 
 
 def encrypt(data: bytes, user_password: str) -> bytes:

@@ -17,6 +17,7 @@ from ingest.base.errors import EmptyDocument, ParseError, UnreadableFile, Unsupp
 from ingest.parse.base import media
 from ingest.parse.base.failures import ChangedFile
 from ingest.parse.base.files import read_bytes
+from ingest.parse.base.reading import PageLog, Reading
 from ingest.parse.read import parse, read_document
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX special files")
@@ -143,7 +144,7 @@ def test_the_families_of_refusals(put) -> None:
 def test_a_file_over_the_limit_is_refused(put) -> None:
     source = put("a.txt", b"x" * 1000)
     with pytest.raises(UnreadableFile, match="the limit is"):
-        read_document(source, max_bytes=999)
+        read_document(source, Reading(max_file_bytes=999))
 
 
 def test_a_missing_file_is_refused(put) -> None:
@@ -226,4 +227,4 @@ def test_an_interrupt_is_not_a_parse_error(put, source_of) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        parse(put("a.txt", b"x"), Interrupting(b"x"), "f")
+        parse(put("a.txt", b"x"), Interrupting(b"x"), "f", Reading(), PageLog())
