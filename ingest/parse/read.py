@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from types import MappingProxyType
 from typing import TypeAlias
 
 from ingest.base.documents import Document, Source
-from ingest.base.errors import EmptyDocument, ParseError, PipelineError
+from ingest.base.errors import EmptyDocument, ParseError, PipelineError, UnsupportedFormat
 from ingest.parse.base import media
 from ingest.parse.base.blocks import Parsed, choose_title
-from ingest.parse.base.failures import EmptyFile
+from ingest.parse.base.failures import EmptyFile, OutOfMemory
 from ingest.parse.base.files import fingerprint_of, read_bytes
 from ingest.parse.base.reading import PageLog, Reading
 
@@ -43,24 +44,86 @@ _PARSERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 _TEXT = ("ingest.parse.text.plain", "parse_text")
+PLAIN_KINDS = frozenset(
+    {
+        media.PLAIN,
+        media.MARKDOWN,
+        media.RST,
+        media.ORG,
+        media.TEX,
+        media.CODE,
+        media.CSV,
+        media.TSV,
+        media.JSON,
+        media.JSONL,
+        media.SUBTITLES,
+        media.UNKNOWN,
+    }
+)
+"""What is read by modules of ours in linear time, so that it needs no process of its own."""
 
 
 def read_document(
     source: Source, reading: Reading | None = None, log: PageLog | None = None
 ) -> Document:
     """Open, read and parse one file; whatever is wrong with it comes out as a ParseError."""
-    reading = reading or Reading()
+    reading, log = reading or Reading(), log or PageLog()
+    with _refusals(reading, log):
+        return parse(source, _open(source, reading, log), log.fingerprint, reading, log)
+
+
+def read_plain(source: Source, reading: Reading) -> Document | None:
+    """Read a file as `read_document` does, if by its content it is plain text, else return None.
+
+    What other formats hold can make their libraries hang or crash, so a process of its own
+    reads them (`ingest.parse.pool`).
+    """
+    log = PageLog()
+    with _refusals(reading, log):
+        data = _open(source, reading, log)
+        if data and media.sniff(data, source.media_type) not in PLAIN_KINDS:
+            return None
+        return parse(source, data, log.fingerprint, reading, log)
+
+
+def _open(source: Source, reading: Reading, log: PageLog) -> bytes:
+    data = read_bytes(source.path, reading.max_file_bytes)
+    log.open(fingerprint_of(data))
+    return data
+
+
+@contextmanager
+def _refusals(reading: Reading, log: PageLog) -> Iterator[None]:
+    """Turn whatever is raised into a ParseError that knows which bytes were refused."""
     try:
-        data = read_bytes(source.path, reading.max_file_bytes)
-        return parse(source, data, fingerprint_of(data), reading, log or PageLog())
-    except PipelineError:
+        try:
+            yield
+        except PipelineError:
+            raise
+        except ImportError as error:
+            raise UnsupportedFormat(
+                f"{error.name} is needed to read it and not installed", "install the program again"
+            ) from error
+        except MemoryError as error:
+            raise out_of_memory(reading) from error
+        except Exception as error:
+            # The boundary: hostile content makes parsers raise anything, and no file may stop
+            # a run.
+            raise ParseError(
+                f"damaged or not what its name says ({type(error).__name__})",
+                "open it in its own program and save it again",
+            ) from error
+    except ParseError as error:
+        error.fingerprint = log.fingerprint
         raise
-    except Exception as error:
-        # The boundary: hostile content makes parsers raise anything, and no file may stop a run.
-        raise ParseError(
-            f"damaged or not what its name says ({type(error).__name__})",
-            "open it in its own program and save it again",
-        ) from error
+
+
+def out_of_memory(reading: Reading) -> OutOfMemory:
+    """Return the error for a file that takes more memory than it may."""
+    return OutOfMemory(
+        f"reading it takes more than {reading.memory_bytes / 1e6:.0f} MB of memory",
+        "split the file or raise RAG_FILE_MEMORY_MEGABYTES",
+    )
 
 
 def parse(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from ingest.base.documents import Heading, Page, Source, Table
@@ -37,20 +38,55 @@ class Blocks:
 
     parts: list[str] = field(default_factory=list)
     headings: list[Heading] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    waiting: list[Page] = field(default_factory=list)
     length: int = 0
     tight: bool = False
 
-    def add(self, text: str, *, level: int = 0, tight: bool = False) -> None:
-        """Append a block; `level` 0 is no heading; two `tight` blocks share a paragraph."""
-        text = text.strip()
-        if not text:
+    def add(
+        self, text: str, *, level: int = 0, tight: bool = False, verbatim: bool = False
+    ) -> None:
+        """Append a block; `level` 0 is no heading; two `tight` blocks share a paragraph.
+
+        A `verbatim` block keeps the indentation of its first line.
+        """
+        text = text.strip("\n").rstrip() if verbatim else text.strip()
+        if not text.strip():
             return
         if self.parts:
-            self._append("\n" if tight and self.tight else "\n\n")
+            self._append("\n" if tight and self.tight and not self.waiting else "\n\n")
+        self._place_pages()
         if level:
             self.headings.append(Heading(self.length, level, " ".join(text.split())))
         self._append(text)
         self.tight = tight
+
+    def begin_page(self, label: str, *, score: float = 1.0, findings: tuple[str, ...] = ()) -> None:
+        """Let a page start at the next block; one without a block starts where the next does."""
+        self.waiting.append(Page(0, label, score, findings))
+
+    def add_table(self, rows: Sequence[Sequence[str]], headers: int = 0) -> None:
+        """Append rows, one on each line, of which the first `headers` name the columns.
+
+        Empty rows and empty columns are left out; what has one row or column is no table.
+        """
+        lines = _table_lines(rows)
+        if not lines:
+            return
+        headers = min(headers, len(lines) - 1)
+        self.tight = False
+        self.add(lines[0], tight=True)
+        start = self.length - len(lines[0])
+        for line in lines[1:]:
+            self.add(line, tight=True)
+        self.tight = False
+        if len(lines) > 1 and any(" | " in line for line in lines):
+            self.tables.append(Table(start, self.length, " / ".join(lines[:headers])))
+
+    def _place_pages(self) -> None:
+        self.pages.extend(replace(page, start=self.length) for page in self.waiting)
+        self.waiting.clear()
 
     def _append(self, text: str) -> None:
         self.parts.append(text)
@@ -58,7 +94,22 @@ class Blocks:
 
     def finish(self, title: str) -> Parsed:
         """Return everything collected as one text."""
-        return Parsed("".join(self.parts), title, headings=tuple(self.headings))
+        self._place_pages()
+        text, headings = "".join(self.parts), tuple(self.headings)
+        return Parsed(text, title, tuple(self.pages), headings, tuple(self.tables))
+
+
+def _table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows as lines, cells side by side, without what is empty throughout."""
+    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    used = sorted({column for row in cells for column, cell in enumerate(row) if cell})
+    return [_line([row[at] for at in used if at < len(row)]) for row in cells if any(row)]
+
+
+def _line(cells: list[str]) -> str:
+    """Return the cells side by side; empty ones keep the others in place, but not at the end."""
+    filled = max(number for number, cell in enumerate(cells, 1) if cell)
+    return " | ".join(cells[:filled]).strip()
 
 
 def stem_title(source: Source) -> str:

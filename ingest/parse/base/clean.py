@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ingest.parse.base.failures import BinaryFile
 
-_LINE_ENDS = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_LINE_ENDS = ("\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029")
 # Controls, soft hyphen, zero-width and bidirectional marks, tag characters and supplementary
 # variation selectors: nobody sees them, so they carry nothing but hidden instructions.  The
 # joiners U+200C and U+200D stay: Persian, Indic scripts and emoji are spelt with them.
@@ -22,14 +24,28 @@ _ESCAPE_SEQUENCES = re.compile(
     r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|[\]P_^X][^\x07\x1b\n]{0,4096}+(?:\x07|\x1b\\)|[()*+][0-9A-Z])"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+# The marks of 32 bits begin with those of 16, so they are looked for first.
 _BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE_BYTES = 32_768
+_NO_TEXT = frozenset(("Cc", "Cn", "Co", "Cs"))
+_BLANKS = frozenset(" \t\r\n\u3000\u3001\u3002\uff0c")
+_WINDOW = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a file, the name of its encoding, and a note when that was guessed, else ""."""
+
+    text: str
+    encoding: str
+    note: str = ""
 
 
 def clean(text: str) -> str:
@@ -37,38 +53,106 @@ def clean(text: str) -> str:
 
     Escape sequences of terminals (coloured logs) go as a whole.
     """
-    text = _ESCAPE_SEQUENCES.sub("", _LINE_ENDS.sub("\n", text))
-    text = _INVISIBLE.sub("", text)
+    for line_end in _LINE_ENDS:
+        text = text.replace(line_end, "\n")
+    if "\x1b" in text:
+        text = _ESCAPE_SEQUENCES.sub("", text)
+    if _INVISIBLE.search(text):
+        text = "".join(_INVISIBLE.sub("", part) for part in _windows(text))
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _SURROGATE.sub("\ufffd", text))
+        if _SURROGATE.search(text):
+            text = "".join(_SURROGATE.sub("\ufffd", part) for part in _windows(text))
+        text = unicodedata.normalize("NFC", text)
     return text
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """Return the decoded text and a note for a person, empty when nothing was guessed.
+def _windows(text: str) -> Iterator[str]:
+    """Yield the text in parts: a million replacements at once cost a hundred times their size."""
+    return (text[start : start + _WINDOW] for start in range(0, len(text), _WINDOW))
 
-    Byte order mark, NUL pattern of UTF-16, strict UTF-8, UTF-8 with few damaged bytes,
-    detection where it is certain, else Windows-1252.  Raises BinaryFile.
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Return the text and the note of `decode_text`."""
+    decoded = decode_text(data)
+    return decoded.text, decoded.note
+
+
+def decode_text(data: bytes) -> Decoded:
+    """Decode the bytes of a text in whatever encoding it is; `text` is not yet clean.
+
+    Byte order mark, NUL pattern of UTF-32 and UTF-16, strict UTF-8, UTF-8 with few damaged
+    bytes, detection where it is certain, else Windows-1252.  Raises BinaryFile.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return _refuse_binary(data.decode(encoding, "replace")), ""
-    wide = _utf16_by_nuls(data[:4096])
+        if data.startswith(mark) and _is_whole(data, encoding):
+            return Decoded(_refuse_binary(data[len(mark) :].decode(encoding, "replace")), encoding)
+    wide = _wide_by_nuls(data[:4096])
     if wide:
-        return _refuse_binary(data.decode(wide, "replace")), f"read as {wide}"
+        text = _refuse_binary(data.decode(wide, "replace"))
+        return Decoded(text, wide, f"read as {wide}")
     _refuse_binary(data[:_SAMPLE_BYTES].decode("latin-1"))
     try:
-        return data.decode("utf-8"), ""
+        return Decoded(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         return _decode_damaged(data) or _decode_legacy(data)
 
 
-def _utf16_by_nuls(sample: bytes) -> str:
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+def _is_whole(data: bytes, encoding: str) -> bool:
+    """Tell 32-bit text from 16-bit text that begins with a NUL: by a sample that decodes."""
+    if not encoding.startswith("utf-32"):
+        return True
+    sample = data[: min(4096, len(data) // 4 * 4)]
+    return len(sample) > 4 and _decodes(sample, encoding)
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        sample.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wide_by_nuls(sample: bytes) -> str:
+    """Return the encoding of text in units of 32 or 16 bits without a mark, "" of any other."""
+    quarter = max(1, len(sample) // 4)
+    nuls = [sample[offset::4].count(0) for offset in range(4)]
+    if len(sample) >= 8 and min(nuls[2], nuls[3]) > 0.9 * quarter and nuls[0] < 0.1 * quarter:
+        return "utf-32-le"
+    if len(sample) >= 8 and min(nuls[0], nuls[1]) > 0.9 * quarter and nuls[3] < 0.1 * quarter:
+        return "utf-32-be"
+    even, odd = nuls[0] + nuls[2], nuls[1] + nuls[3]
     half = max(1, len(sample) // 2)
     if odd > 0.4 * half and even < 0.05 * half:
         return "utf-16-le"
-    return "utf-16-be" if even > 0.4 * half and odd < 0.05 * half else ""
+    if even > 0.4 * half and odd < 0.05 * half:
+        return "utf-16-be"
+    return _wide_by_letters(sample) if even + odd and not _is_narrow(sample) else ""
+
+
+def _is_narrow(sample: bytes) -> bool:
+    """Say whether a sample with NULs is UTF-8 all the same, with hardly any control characters."""
+    controls = len(_CONTROLS.findall(sample.decode("latin-1")))
+    return controls <= 0.1 * len(sample) and _decodes(sample[:-3], "utf-8")
+
+
+def _wide_by_letters(sample: bytes) -> str:
+    """Return the byte order in which 16-bit units are letters with blanks between, "" if none.
+
+    Text in another script than Latin has NULs only in its blanks and line ends, and no
+    encoding in units of 8 bits has any.
+    """
+    best = ("", 0)
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = sample[: len(sample) // 2 * 2].decode(encoding, "replace").rstrip("\ufffd")
+        blanks = sum(char in _BLANKS for char in text)
+        strange = sum(
+            char == "\ufffd" or (char not in _BLANKS and unicodedata.category(char) in _NO_TEXT)
+            for char in text
+        )
+        if strange <= 0.01 * len(text) and blanks > best[1]:
+            best = (encoding, blanks)
+    return best[0]
 
 
 def _refuse_binary(text: str) -> str:
@@ -79,19 +163,22 @@ def _refuse_binary(text: str) -> str:
     return text
 
 
-def _decode_damaged(data: bytes) -> tuple[str, str] | None:
+def _decode_damaged(data: bytes) -> Decoded | None:
     """Return the text if the file is UTF-8 but for a few bytes, else None."""
     text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    good = sum(not char.isascii() for char in text) - bad
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
     if bad < 0.01 * len(data) and good > 5 * bad:
-        return text, f"{bad} damaged bytes replaced"
+        return Decoded(text, "utf-8", f"{bad} damaged bytes replaced")
     return None
 
 
-def _decode_legacy(data: bytes) -> tuple[str, str]:
-    encoding = _detect(data[:_SAMPLE_BYTES]) or "cp1252"
-    return data.decode(encoding, "replace"), f"not UTF-8, read as {encoding}"
+def _decode_legacy(data: bytes) -> Decoded:
+    """Decode by what is found where the first characters beyond ASCII are."""
+    found = _BEYOND_ASCII.search(data)
+    begin = data.rfind(b"\n", 0, found.start()) + 1 if found else 0
+    encoding = _detect(data[begin : begin + _SAMPLE_BYTES]) or "cp1252"
+    return Decoded(data.decode(encoding, "replace"), encoding, f"not UTF-8, read as {encoding}")
 
 
 def _detect(sample: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.base.errors import EmptyDocument, UnreadableFile, UnsupportedFormat
+from ingest.base.errors import EmptyDocument, ParseError, UnreadableFile, UnsupportedFormat
 
 
 class EmptyFile(EmptyDocument):
@@ -39,3 +39,21 @@ class LinkedFile(UnreadableFile):
     """A symbolic link now stands where a file was seen."""
 
     reason = "symlink"
+
+
+class ReadingFailed(ParseError):
+    """Reading the file ended the process that did it."""
+
+    reason = "crash"
+
+
+class TimedOut(ReadingFailed):
+    """The file, or a page of it, was not read in the time it is given."""
+
+    reason = "timeout"
+
+
+class OutOfMemory(ReadingFailed):
+    """Reading the file takes more memory than a file is given."""
+
+    reason = "memory"

@@ -31,12 +31,20 @@ class PageLog:
 
     `texts` maps the 1-based number of each page that was tried to its text, None where it could
     not be read in time: those are not tried again.  A parser calls `begin` with the seconds a
-    page may take, then `done`; both go to whoever watches over it.
+    page may take, then `done`; both go to whoever watches over it.  `fingerprint` is that of
+    the file's bytes, "" before they were read.
     """
 
     texts: dict[int, str | None] = field(default_factory=dict)
     on_begin: Callable[[int, float], None] = lambda _number, _seconds: None
     on_done: Callable[[int, str], None] = lambda _number, _text: None
+    on_open: Callable[[str], None] = lambda _fingerprint: None
+    fingerprint: str = ""
+
+    def open(self, fingerprint: str) -> None:
+        """Say that the bytes of the file were read."""
+        self.fingerprint = fingerprint
+        self.on_open(fingerprint)
 
     def begin(self, number: int, seconds: float) -> None:
         """Say that a page is being read."""

@@ -4,72 +4,187 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import docx
 from docx.oxml.ns import qn
 
-from ingest.base.errors import ParseError
+from ingest.parse.base.archive import open_archive, parse_xml, repack_office
 from ingest.parse.base.blocks import Blocks, Parsed
 from ingest.parse.base.clean import clean
-from ingest.parse.base.failures import TooLarge
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
 
-_MAX_MEMBERS = 10_000
-_MAX_UNPACKED_BYTES = 200 * 1024 * 1024
-_MAX_RATIO = 200
 _STYLE_NAME = re.compile(r"heading (\d)$")
+_MAX_SPAN = 100
+
+_MAIN = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_ALIASES: Mapping[bytes, bytes] = MappingProxyType(
+    {
+        b"application/vnd.ms-word.document.macroEnabled.main+xml": _MAIN,
+        b"application/vnd.ms-word.template.macroEnabledTemplate.main+xml": _MAIN,
+        b"application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml": _MAIN,
+    }
+)
 
 # Deleted text, and the second copy that Word keeps of a text box for older programs.
 _COMPATIBILITY = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 _LEFT_OUT = {qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBILITY}Fallback"}
-_TEXT, _TAB, _PARAGRAPH, _TABLE, _ROW, _CELL = map(
-    qn, ("w:t", "w:tab", "w:p", "w:tbl", "w:tr", "w:tc")
+_TEXT, _TAB, _PARAGRAPH, _TABLE, _ROW, _CELL, _BOX = map(
+    qn, ("w:t", "w:tab", "w:p", "w:tbl", "w:tr", "w:tc", "w:txbxContent")
 )
 _LINE_BREAKS = {qn("w:br"), qn("w:cr")}
+_FOOTNOTE, _ENDNOTE, _COMMENT = map(
+    qn, ("w:footnoteReference", "w:endnoteReference", "w:commentReference")
+)
+_NOTE_PARTS = {"footnotes": _FOOTNOTE, "endnotes": _ENDNOTE, "comments": _COMMENT}
 
 
 def parse_docx(data: bytes, media_type: str) -> Parsed:  # noqa: ARG001
-    """Return paragraphs, headings and table rows of a Word document, as they follow each other.
+    """Return paragraphs, headings and tables of a Word document, as they follow each other.
 
     Headings are known by outline level or by the built-in style, whose name in the file is
-    the same in every language of Word.  Raises TooLarge, ParseError.
+    the same in every language of Word.  Notes, comments and text boxes follow the paragraph
+    they belong to; headers and footers are left out.  Raises TooLarge, ParseError.
     """
-    _check_archive(data)
-    document = docx.Document(io.BytesIO(data))
-    levels = dict(_style_levels(document))
-    blocks = Blocks()
-    title = clean(document.core_properties.title or "")
-    for element in _walk(document.element.body):
-        if element.tag == _TABLE:
-            for row in _rows(element):
-                blocks.add(" | ".join(row), tight=True)
-            continue
-        text, level, item = _text(element), _level(element, levels), _is_item(element)
-        if level == 0 and not title:
-            title = " ".join(text.split())
+    document = docx.Document(io.BytesIO(repack_office(open_archive(data, "DOCX"), _ALIASES)))
+    reader = _Reader(dict(_style_levels(document)), dict(_notes(document)))
+    reader.title = clean(document.core_properties.title or "")
+    reader.read(document.element.body)
+    return reader.blocks.finish(reader.title)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Turns the elements of a document into blocks; `aside` waits for the end of a paragraph."""
+
+    levels: dict[str, int]
+    notes: dict[tuple[str, str], str]
+    title: str = ""
+    numbered: int = 0
+    blocks: Blocks = field(default_factory=Blocks)
+    aside: list[Any] = field(default_factory=list)
+
+    def read(self, container: Any) -> None:
+        """Read paragraphs and tables in order."""
+        for element in _walk(container):
+            if element.tag == _TABLE:
+                self._read_table(element)
+            else:
+                self._read_paragraph(element)
+            self._read_aside()
+
+    def _read_paragraph(self, element: Any) -> None:
+        text, level, item = self._text(element), _level(element, self.levels), _is_item(element)
+        if level == 0 and not self.title:
+            self.title = " ".join(text.split())
         bullet = "- " if item and not level and text.strip() else ""
-        blocks.add(bullet + text, level=level or 0, tight=item)
-    return blocks.finish(title)
+        self.blocks.add(bullet + text, level=level or 0, tight=item)
+
+    def _read_table(self, table: Any) -> None:
+        """Write the rows; those marked as header, else the first, name the columns."""
+        elements = list(_nearest(table, _ROW))
+        rows: list[list[str]] = []
+        for row in elements:
+            rows.append(self._row(row, rows[-1] if rows else []))
+        marked = 0
+        while marked < len(elements) and _is_header(elements[marked]):
+            marked += 1
+        self.blocks.add_table(rows, max(1, marked))
+
+    def _row(self, row: Any, above: list[str]) -> list[str]:
+        """Return the texts of the cells by column; a cell merged downwards is in every row."""
+        cells: list[str] = []
+        for cell in _nearest(row, _CELL):
+            properties = cell.find(qn("w:tcPr"))
+            text = " ".join(self._cell_words(cell))
+            if not text and _is_continued(properties) and len(cells) < len(above):
+                text = above[len(cells)]
+            cells += [text] + [""] * (_span(properties) - 1)
+        return cells
+
+    def _cell_words(self, cell: Any) -> Iterator[str]:
+        for part in _walk(cell):
+            if part.tag == _PARAGRAPH:
+                yield from self._text(part).split()
+            else:
+                for inner in _nearest(part, _ROW):
+                    for deeper in _nearest(inner, _CELL):
+                        yield from self._cell_words(deeper)
+
+    def _text(self, paragraph: Any) -> str:
+        """Return what the paragraph shows, links and accepted insertions included."""
+        parts: list[str] = []
+        stack = [paragraph]
+        while stack:
+            element = stack.pop()
+            if element.tag == _TEXT:
+                parts.append(element.text or "")
+            elif element.tag == _TAB:
+                parts.append("\t")
+            elif element.tag in _LINE_BREAKS:
+                parts.append("\n")
+            elif element.tag in (_FOOTNOTE, _ENDNOTE, _COMMENT):
+                parts.append(self._mark(element))
+            elif element.tag == _BOX:
+                self.aside.append(element)
+            elif element.tag not in _LEFT_OUT:
+                stack.extend(list(element.iterchildren())[::-1])
+        return clean("".join(parts))
+
+    def _mark(self, reference: Any) -> str:
+        """Keep a note for the end of the paragraph and return the mark that stands for it."""
+        text = self.notes.pop((reference.tag, reference.get(qn("w:id"), "")), "")
+        if not text:
+            return ""
+        if reference.tag == _COMMENT:
+            self.aside.append(text)
+            return ""
+        self.numbered += 1
+        self.aside.append(f"[{self.numbered}] {text}")
+        return f"[{self.numbered}]"
+
+    def _read_aside(self) -> None:
+        waiting, self.aside = self.aside, []
+        for item in waiting:
+            if isinstance(item, str):
+                self.blocks.add(item)
+            else:
+                self.read(item)
 
 
-def _check_archive(data: bytes) -> None:
-    """Refuse archives that unpack to more than they should; sizes told here bind the reader."""
-    try:
-        members = zipfile.ZipFile(io.BytesIO(data)).infolist()
-    except zipfile.BadZipFile as error:
-        raise ParseError(f"damaged DOCX: {error}", "open it and save it again") from error
-    unpacked = sum(member.file_size for member in members)
-    too_much = unpacked > _MAX_UNPACKED_BYTES or unpacked > _MAX_RATIO * len(data)
-    if too_much or len(members) > _MAX_MEMBERS:
-        raise TooLarge(
-            f"unpacks to {unpacked / 1e6:.0f} MB in {len(members)} parts",
-            "save the text in a new document",
-        )
+def _notes(document: WordDocument) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield the texts of footnotes, endnotes and comments by (tag of what refers to it, id)."""
+    for relation in document.part.rels.values():
+        tag = _NOTE_PARTS.get(relation.reltype.rpartition("/")[2])
+        if tag is None or relation.is_external:
+            continue
+        for note in parse_xml(relation.target_part.blob, "DOCX").iterchildren("{*}*"):
+            plain = _Reader({}, {})
+            text = " ".join(" ".join(plain._cell_words(note)).split())
+            author = clean(note.get(qn("w:author"), "")).strip() or "unknown"
+            if text and not note.get(qn("w:type")):
+                comment = f"Comment by {author}: {text}"
+                yield (tag, note.get(qn("w:id"), "")), comment if tag == _COMMENT else text
+
+
+def _is_header(row: Any) -> bool:
+    mark = row.find(f"{qn('w:trPr')}/{qn('w:tblHeader')}")
+    return mark is not None and mark.get(qn("w:val"), "true") not in ("0", "false", "off")
+
+
+def _span(properties: Any) -> int:
+    span = "" if properties is None else _value(properties.find(qn("w:gridSpan")))
+    return min(_MAX_SPAN, int(span)) if span.isdecimal() and int(span) else 1
+
+
+def _is_continued(properties: Any) -> bool:
+    merge = None if properties is None else properties.find(qn("w:vMerge"))
+    return merge is not None and _value(merge) != "restart"
 
 
 def _style_levels(document: WordDocument) -> Iterator[tuple[str, int]]:
@@ -134,36 +249,3 @@ def _nearest(element: Any, *tags: str) -> Iterator[Any]:
             yield child
         elif child.tag not in _LEFT_OUT:
             stack.extend(list(child.iterchildren())[::-1])
-
-
-def _rows(table: Any) -> Iterator[list[str]]:
-    """Yield the rows of a table as the texts of those cells that have one, on one line each."""
-    for row in _nearest(table, _ROW):
-        cells = (" ".join(_cell_words(cell)) for cell in _nearest(row, _CELL))
-        yield [cell for cell in cells if cell]
-
-
-def _cell_words(cell: Any) -> Iterator[str]:
-    for part in _walk(cell):
-        if part.tag == _PARAGRAPH:
-            yield from _text(part).split()
-        else:
-            for row in _rows(part):
-                yield from row
-
-
-def _text(paragraph: Any) -> str:
-    """Return what the paragraph shows, links and accepted insertions included."""
-    parts: list[str] = []
-    stack = [paragraph]
-    while stack:
-        element = stack.pop()
-        if element.tag == _TEXT:
-            parts.append(element.text or "")
-        elif element.tag == _TAB:
-            parts.append("\t")
-        elif element.tag in _LINE_BREAKS:
-            parts.append("\n")
-        elif element.tag not in _LEFT_OUT:
-            stack.extend(list(element.iterchildren())[::-1])
-    return clean("".join(parts))

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import codecs
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.parse.base.clean import clean, decode
+from ingest.parse.base.clean import clean, decode, decode_text
 from ingest.parse.base.failures import BinaryFile
 
 GERMAN = "Der Größe nach geordnet: Äpfel, Öl, Übermut und Straßenfüße.\n"
@@ -146,3 +147,59 @@ def test_any_bytes_are_text_or_binary(data: bytes) -> None:
 @given(st.text())
 def test_cleaning_twice_changes_nothing(text: str) -> None:
     assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize("text", [GERMAN, RUSSIAN, JAPANESE, CHINESE])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_text_of_any_script_is_known_without_a_mark(text: str, encoding: str) -> None:
+    decoded = decode_text((text * 3).encode(encoding))
+    assert (decoded.text, decoded.encoding) == (text * 3, encoding)
+    assert decoded.note == f"read as {encoding}"
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (b"plain", "utf-8"),
+        (GERMAN.encode("utf-8-sig"), "utf-8"),
+        (codecs.BOM_UTF16_LE + GERMAN.encode("utf-16-le"), "utf-16-le"),
+        (codecs.BOM_UTF16_BE + GERMAN.encode("utf-16-be"), "utf-16-be"),
+        (codecs.BOM_UTF32_LE + GERMAN.encode("utf-32-le"), "utf-32-le"),
+        (codecs.BOM_UTF32_BE + GERMAN.encode("utf-32-be"), "utf-32-be"),
+        (GERMAN.encode("cp1252"), "cp1252"),
+        ((b"line\n" * 9000) + JAPANESE.encode("shift_jis"), "shift_jis"),
+    ],
+)
+def test_the_encoding_is_told(data: bytes, encoding: str) -> None:
+    decoded = decode_text(data)
+    assert codecs.lookup(decoded.encoding).name in (
+        encoding,
+        encoding.replace("shift_jis", "cp932"),
+    )
+    assert decode(data) == (decoded.text, decoded.note)
+
+
+def test_lone_surrogates_in_bytes_are_replaced() -> None:
+    text = decode_text(codecs.BOM_UTF16_LE + b"a\0" + b"\x00\xd8" + b"b\0").text
+    assert clean(text) == "a\ufffdb"
+    assert clean(decode_text(GERMAN.encode() * 20 + b"\xed\xa0\x80").text).endswith("\ufffd")
+
+
+def test_controls_all_over_a_long_text_cost_little_memory() -> None:
+    text = decode_text(b"a" * 40_000 + b"a\x01\r" * 500_000).text
+    tracemalloc.start()
+    cleaned = clean(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert cleaned == "a" * 40_000 + "a\n" * 500_000
+    # A million characters are cleaned at a time; all at once would be over 100 MB.
+    assert peak < 80_000_000
+
+
+def test_a_long_line_takes_linear_time() -> None:
+    def seconds(size: int) -> float:
+        started = time.process_time()
+        clean(decode_text("wörter ".encode() * size).text)
+        return time.process_time() - started
+
+    assert seconds(1_600_000) < 30 * seconds(200_000) + 0.25

@@ -18,7 +18,7 @@ from ingest.parse.base import media
 from ingest.parse.base.failures import ChangedFile
 from ingest.parse.base.files import read_bytes
 from ingest.parse.base.reading import PageLog, Reading
-from ingest.parse.read import parse, read_document
+from ingest.parse.read import PLAIN_KINDS, parse, read_document, read_plain
 
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX special files")
 
@@ -71,7 +71,8 @@ def test_titles(put, name: str, data: bytes, title: str) -> None:
 @pytest.mark.parametrize(
     ("data", "promised", "expected"),
     [
-        (b"junk %PDF-1.4", media.PLAIN, media.PDF),
+        (b"junk %PDF-1.4", media.PDF, media.PDF),
+        (b"\n%PDF-1.4", media.PLAIN, media.PDF),
         (b"\xef\xbb\xbf <!-- x --> <!DOCTYPE HTML>", media.PLAIN, media.HTML),
         (b"<html>", media.UNKNOWN, media.HTML),
         (b"just text", media.PDF, media.PLAIN),
@@ -111,10 +112,11 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         ("a.pdf", b"%PDF-1.4\ngarbage", "corrupt"),
         ("a.docx", b"PK\x03\x04 cut off", "corrupt"),
         ("a.docx", make_zip("word/document.xml"), "corrupt"),
-        ("a.docx", make_zip("xl/workbook.xml"), "unsupported"),
+        ("a.docx", make_zip("xl/workbook.xml"), "corrupt"),
+        ("a.docx", make_zip("other.txt"), "unsupported"),
         ("a.docx", OLE + "EncryptedPackage".encode("utf-16-le"), "encrypted"),
         ("a.docx", OLE + b"\0" * 100, "unsupported"),
-        ("a.txt", b"{\\rtf1 text}", "unsupported"),
+        ("a.txt", b"{\\rtf1 }", "no-text"),
         ("a.html", b"<html><script>x</script></html>", "no-text"),
     ],
 )
@@ -228,3 +230,40 @@ def test_an_interrupt_is_not_a_parse_error(put, source_of) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         parse(put("a.txt", b"x"), Interrupting(b"x"), "f", Reading(), PageLog())
+
+
+def test_a_refusal_knows_which_bytes_were_refused(put) -> None:
+    for name, data in (("a.txt", b""), ("a.pdf", b"%PDF-1.4 garbage"), ("b.txt", b"\0\1\2" * 99)):
+        with pytest.raises(ParseError) as caught:
+            read_document(put(name, data))
+        assert caught.value.fingerprint == sha256(data).hexdigest()
+    source = put("c.txt", b"x")
+    source.path.unlink()
+    with pytest.raises(ParseError) as caught:
+        read_document(source)
+    assert caught.value.fingerprint == ""
+
+
+def test_only_plain_text_is_read_as_plain(put) -> None:
+    plain = put("a.txt", b"text")
+    assert read_plain(plain, Reading()) == read_document(plain)
+    for data in (b"%PDF-1.4", b"<html><body>x</body></html>", make_zip("word/document.xml")):
+        assert read_plain(put("b.txt", data), Reading()) is None
+    with pytest.raises(ParseError) as caught:
+        read_plain(put("c.txt", b""), Reading())
+    assert caught.value.reason == "empty"
+    assert {media.PDF, media.HTML, media.EML, media.NOTEBOOK}.isdisjoint(PLAIN_KINDS)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(MemoryError(), "memory"), (ImportError(name="lxml"), "unsupported")]
+)
+def test_what_is_no_fault_of_the_file_is_told_as_what_it_is(put, error, reason: str) -> None:
+    class Raising(PageLog):
+        def open(self, fingerprint: str) -> None:
+            raise error
+
+    with pytest.raises(ParseError) as caught:
+        read_document(put("a.txt", b"x"), Reading(), Raising())
+    assert caught.value.reason == reason
+    assert caught.value.hint

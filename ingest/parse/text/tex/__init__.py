@@ -1,0 +1,1 @@
+"""TeX: its words, and how a document in it is read."""
