@@ -92,6 +92,7 @@ class MemoryIndex:
         self.vectors: dict[str, numpy.ndarray] = {}
         self.unread: dict[str, tuple[Failure, ...]] = {}
         self.writes = 0
+        self.seen_later_ns = 0
         self.thread = threading.get_ident()
 
     def known(self, root: str) -> dict[str, Known]:
@@ -149,7 +150,7 @@ class MemoryIndex:
             self.recipe,
             source.size_bytes,
             source.mtime_ns,
-            time.time_ns(),
+            time.time_ns() + self.seen_later_ns,
             failure,
         )
 

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import ceil
+from textwrap import dedent
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.base.documents import Chunk, Document
+from ingest.base.documents import Chunk, Document, Table
 from ingest.base.errors import SettingsError
 from ingest.chunk import MIN_LIMIT, chunk_document
+from ingest.parse.base.media import CODE
 from ingest.tokens import count_tokens, estimate_tokens
 
 Build = Callable[..., Document]
@@ -58,6 +61,7 @@ fragments = st.sampled_from(
         "ab" * 40,
         "\t",
         " ",
+        *("```\n", "    x = 1\n", "  - sub\n", "1. one:\n", "|---|---|\n", "~~~~\n", "def f():\n"),
         *("# Top\n", "3.14 ", "é", "\u2028", "!? ", "12. ", "👩‍💻", "…"),
     ]
 )
@@ -71,9 +75,17 @@ messy_text = st.one_of(st.text(max_size=300), st.lists(fragments, max_size=80).m
     limit=st.integers(MIN_LIMIT, 120),
     count=st.sampled_from([words, estimates, cl100k, characters, dearer_together, word_piece]),
     title=st.text(min_size=1, max_size=80),
+    tables=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=3),
+    columns=st.sampled_from(["", "a | b | c", "name | " * 60, "x" * 200, "\n \t"]),
+    is_code=st.booleans(),
 )
-def test_chunks_keep_every_promise(make_document, text, marks, limit, count, title) -> None:
+def test_chunks_keep_every_promise(
+    make_document, text, marks, limit, count, title, tables, columns, is_code
+) -> None:
     document = make_document(text, title=title, headings=marks)
+    spans = tuple(Table(start, end, columns) for start, end in sorted(tables))
+    source = replace(document.source, media_type=CODE) if is_code else document.source
+    document = replace(document, tables=spans, source=source)
     chunks = chunk_document(document, limit, count, "r")
     covered = 0
     for ordinal, chunk in enumerate(chunks):
@@ -323,3 +335,243 @@ def test_what_fits_only_by_its_parts_is_not_joined(make_document: Build) -> None
     assert len(chunk_document(document, 60, words, "r")) == 1
     chunks = chunk_document(document, 60, dear_when_joined, "r")
     assert texts_of(chunks) == ["One a", "Two b"]
+
+
+def with_table(document: Document, rows: Sequence[str], columns: str) -> Document:
+    """Name the rows as a table of the document."""
+    block = "\n".join(rows)
+    start = document.text.index(block)
+    return replace(document, tables=(Table(start, start + len(block), columns),))
+
+
+def test_later_rows_of_a_table_are_embedded_with_its_columns(make_document: Build) -> None:
+    rows = ["name | price", *(f"thing {n} | {n} euros" for n in range(30))]
+    text = "All prices.\n\n" + "\n".join(rows) + "\n\nThe end."
+    chunks = chunk_document(with_table(make_document(text), rows, "name | price"), 40, words, "r")
+    inside = [chunk for chunk in chunks if chunk.text.startswith("thing")]
+    assert len(inside) > 3
+    assert all(chunk.embedding_text.startswith("Handbook name | price thing") for chunk in inside)
+    assert [chunk.columns for chunk in chunks if chunk not in inside] == [""] * (
+        len(chunks) - len(inside)
+    )
+    assert all(chunk.tokens == len(chunk.embedding_text.split()) <= 40 for chunk in chunks)
+    lines = {line for chunk in chunks for line in chunk.text.split("\n")}
+    assert lines == {*rows, "All prices.", "", "The end."}
+
+
+def test_the_part_of_a_row_that_is_too_long_has_the_columns_too(make_document: Build) -> None:
+    rows = ["name | text", "one | " + "long " * 90]
+    chunks = chunk_document(
+        with_table(make_document("\n".join(rows)), rows, rows[0]), 40, words, "r"
+    )
+    assert [chunk.columns for chunk in chunks] == ["", *["name | text"] * (len(chunks) - 1)]
+    assert len(chunks) > 2
+
+
+def test_very_many_columns_take_a_quarter_and_end_with_a_whole_cell(make_document: Build) -> None:
+    columns = " | ".join(f"column {n}" for n in range(500))
+    rows = [columns, *(f"row {n} | 1" for n in range(60))]
+    document = with_table(make_document("\n".join(rows)), rows, columns)
+    chunks = chunk_document(document, 64, estimates, "r")
+    later = [chunk for chunk in chunks if chunk.text.startswith("row")]
+    (shortened,) = {chunk.columns for chunk in later}
+    assert columns.startswith(shortened + " | ")
+    assert estimate_tokens(shortened) <= 16
+    assert all("row" in chunk.text and chunk.tokens <= 64 for chunk in later)
+
+
+def test_one_column_with_an_endless_name_is_left_out(make_document: Build) -> None:
+    rows = ["x" * 900, *(f"row {n}" for n in range(60))]
+    document = with_table(make_document("\n".join(rows)), rows, rows[0])
+    assert {chunk.columns for chunk in chunk_document(document, 64, estimates, "r")} == {""}
+
+
+def test_a_table_that_fits_stays_whole_with_the_sentence_before_it(make_document: Build) -> None:
+    rows = ["name | price", *(f"thing {n} | {n}" for n in range(6))]
+    text = "Much is said. " * 9 + "These are the prices.\n\n" + "\n".join(rows)
+    for document in (make_document(text), with_table(make_document(text), rows, rows[0])):
+        chunks = chunk_document(document, 48, words, "r")
+        assert chunks[-1].text == "These are the prices.\n\n" + "\n".join(rows)
+
+
+@pytest.mark.parametrize("rule", ["", "|---|---|"])
+def test_the_names_of_columns_are_never_without_a_row(make_document: Build, rule: str) -> None:
+    rows = ["| name | price |", *filter(None, [rule]), *(f"| thing | {n} |" for n in range(30))]
+    for length in range(30):
+        text = "word " * length + "end.\n\n" + "\n".join(rows)
+        for chunk in chunk_document(make_document(text), 40, words, "r"):
+            assert not chunk.text.endswith(("| price |", "---|"))
+
+
+def test_a_line_with_a_bar_in_prose_cuts_no_paragraph(make_document: Build) -> None:
+    text = "one two three\nwith |x| in it\nfour five\n\n" * 8
+    for chunk in chunk_document(make_document(text), 30, words, "r"):
+        assert chunk.text.startswith("one two")
+        assert chunk.text.endswith("four five")
+
+
+def test_items_keep_what_is_below_them(make_document: Build) -> None:
+    items = [f"{n}. Step {n}:\n   - first thing\n   - second thing\n\n     more" for n in range(12)]
+    for chunk in chunk_document(make_document("\n".join(items)), 34, words, "r"):
+        parts = chunk.text.split("more")
+        assert all(part.strip() in "".join(items) for part in parts)
+        assert chunk.text.endswith("more")
+        assert chunk.text[0].isdigit()
+
+
+def test_a_line_that_leads_to_a_list_stays_with_its_first_item(make_document: Build) -> None:
+    items = "\n".join(f"- item {n} of many words that it has" for n in range(12))
+    for length in range(40):
+        text = "word " * length + "end. To begin, do this:\n\n" + items
+        for chunk in chunk_document(make_document(text), 44, words, "r"):
+            assert not chunk.text.endswith(":")
+
+
+def test_a_number_in_the_middle_of_a_paragraph_is_no_item(make_document: Build) -> None:
+    text = "It was sold in the year\n12. That is long ago.\n\n" * 10
+    for chunk in chunk_document(make_document(text), 30, words, "r"):
+        assert chunk.text.startswith("It was sold")
+
+
+def test_fenced_code_stays_whole_where_it_fits(make_document: Build) -> None:
+    code = "```python\n" + "\n\n".join(f"a{n} = call()" for n in range(8)) + "\n```"
+    text = ("Some words of text. " * 4 + "\n\n" + code + "\n\n") * 5
+    chunks = chunk_document(make_document(text), 40, words, "r")
+    assert all(chunk.text.count("```") % 2 == 0 for chunk in chunks)
+    assert sum(chunk.text.count(code) for chunk in chunks) == 5
+
+
+def test_long_code_is_cut_at_blank_lines_before_definitions(make_document: Build) -> None:
+    body = "\n\n".join(f"def f{n}():\n    a = 1\n\n    b = 2\n    return a" for n in range(9))
+    chunks = chunk_document(make_document(f"```\n{body}\n```"), 40, words, "r")
+    assert len(chunks) > 2
+    assert all(chunk.text.removeprefix("```\n").startswith("def f") for chunk in chunks)
+
+
+def test_no_chunk_ends_after_an_opening_fence_or_begins_with_a_closing_one(
+    make_document: Build,
+) -> None:
+    code = "```sh\n" + "\n".join(f"run part {n} now" for n in range(40)) + "\n```"
+    for length in range(30):
+        chunks = chunk_document(make_document("word " * length + "\n\n" + code), 30, words, "r")
+        assert not any(chunk.text.endswith("```sh") for chunk in chunks)
+        assert not any(chunk.text.startswith("```\n") or chunk.text == "```" for chunk in chunks)
+        assert all(chunk.text.split("\n")[-1].split()[-1] in ("now", "```") for chunk in chunks[1:])
+
+
+@pytest.mark.parametrize("mark", ["```", "~~~~~~"])
+def test_a_fence_that_is_never_closed_is_text(make_document: Build, mark: str) -> None:
+    text = f"Heading\n{mark}\n\n" + "This is one sentence. And here is another one.\n\n" * 9
+    for chunk in chunk_document(make_document(text), 20, words, "r"):
+        assert chunk.text.endswith((".", mark))
+
+
+def test_indented_code_stays_whole_where_it_fits(make_document: Build) -> None:
+    code = "    make all\n\n    make install\n\n    make clean"
+    text = ("Some words of a long text here. " * 3 + "Then:\n\n" + code + "\n\n") * 4
+    chunks = chunk_document(make_document(text), 32, words, "r")
+    assert sum(chunk.text.count(code) for chunk in chunks) == 4
+    assert not any(chunk.text.endswith(":") for chunk in chunks)
+
+
+def test_source_code_is_cut_between_lines_and_not_in_its_strings(make_document: Build) -> None:
+    document = make_document("\n".join(f'say("Stop. Go. Run. {n}")' for n in range(40)))
+    document = replace(document, source=replace(document.source, media_type=CODE))
+    lines = set(document.text.split("\n"))
+    for chunk in chunk_document(document, 20, words, "r"):
+        assert lines >= set(chunk.text.split("\n"))
+
+
+def prose(number: int) -> str:
+    return f"Here is sentence {number}. It goes on for some words. "
+
+
+blocks = st.one_of(
+    st.integers(1, 9).map(lambda n: ("text", "".join(map(prose, range(n))).strip())),
+    st.integers(1, 14).map(
+        lambda n: ("code", "```\n" + "\n\n".join(f"x{i} = {i}" for i in range(n)) + "\n```")
+    ),
+    st.integers(1, 9).map(
+        lambda n: ("list", "\n".join(f"- item {i} here\n  - below {i}" for i in range(n)))
+    ),
+    st.integers(2, 14).map(lambda n: ("table", "\n".join(f"cell {i} | {i}" for i in range(n)))),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(parts=st.lists(blocks, min_size=1, max_size=8), limit=st.integers(24, 60))
+def test_what_fits_is_not_cut(make_document, parts, limit) -> None:
+    text, spans, tables = "", [], []
+    for number, (kind, block) in enumerate(parts):
+        if kind != "code":  # Two lists with nothing between them are one.
+            text += f"\n\nParagraph {number}."
+        text += "\n\n" if text else ""
+        spans.append((kind, len(text), len(text) + len(block)))
+        text += block
+    tables = [Table(start, end, "a | b") for kind, start, end in spans if kind == "table"]
+    document = replace(make_document(text), tables=tuple(tables))
+    chunks = chunk_document(document, limit, words, "r")
+
+    def assert_whole(start: int, end: int, room: int) -> None:
+        if 0 < len(text[start:end].split()) <= room:
+            assert any(c.start <= start and end <= c.end for c in chunks), text[start:end]
+
+    for kind, start, end in spans:
+        assert_whole(start, end, limit - 1 if kind != "text" else 0)
+        place = start
+        for line in text[start:end].split("\n"):
+            assert_whole(place, place + len(line), limit - 4 if kind != "text" else 0)
+            place += len(line) + 1
+
+
+def test_a_handbook_of_everything_is_cut_where_a_reader_would(make_document: Build) -> None:
+    text = dedent(
+        """\
+        The machine is delivered in two boxes. To set it up, follow these steps:
+
+        1. Open the first box.
+           - Remove the tape.
+           - Lift the lid.
+        2. Run the program:
+
+           ```sh
+           setup --all
+
+           setup --check
+           ```
+        3. Print a page.
+
+        The prices are these.
+
+        | part | price |
+        |------|-------|
+        | belt | 12 |
+        | lamp | 7 |
+        """
+    )
+    chunks = chunk_document(make_document(text), 40, words, "r")
+    assert [chunk.text.split("\n")[0] for chunk in chunks] == [
+        "The machine is delivered in two boxes.",
+        "To set it up, follow these steps:",
+        "The prices are these.",
+    ]
+    assert [chunk.text.split("\n")[-1] for chunk in chunks[1:]] == [
+        "3. Print a page.",
+        "| lamp | 7 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "```x\n" * 60_000,
+        "```\n" * 60_000,
+        "a | b\n" * 60_000,
+        "- a:\n" * 60_000,
+        "    a\n\n" * 50_000,
+    ],
+)
+def test_structure_alone_takes_linear_time(make_document: Build, hostile: str) -> None:
+    started = time.perf_counter()
+    chunk_document(make_document(hostile), 250, characters, "r")
+    assert time.perf_counter() - started < 15

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy
 import pytest
 
-from ingest.base.documents import Chunk, Document
+from ingest.base.documents import Chunk, Document, Health
 from ingest.base.errors import PipelineError, TextsRejected
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks, vector_key
 
@@ -18,7 +18,7 @@ def chunked(make_document, name: str, texts: list[str], tokens: int = 10) -> Chu
         Chunk(f"{name}{n}", name, n, text, 0, len(text), tokens, None, "")
         for n, text in enumerate(texts)
     ]
-    return key_chunks(document, chunks, "hash-8")
+    return key_chunks(document, chunks, "hash-8", Health())
 
 
 def names(items: list[ChunkedDocument]) -> list[str]:
@@ -82,6 +82,24 @@ def test_as_many_calls_run_at_once_as_allowed(make_document, make_embedder, make
     items = [chunked(make_document, f"d{n}", [f"text {n}"]) for n in range(12)]
     list(embed_documents(items, embedder, make_index()))
     assert embedder.most_running == 3
+
+
+def test_the_next_call_begins_while_the_last_is_stored(
+    make_document, make_embedder, make_index
+) -> None:
+    embedder, index = make_embedder(in_flight=1, batch_size=1, seconds=0.01), make_index()
+    stored: list[int] = []
+
+    def store_slowly(count: int) -> None:
+        stored.append(count)
+        deadline = time.perf_counter() + 5
+        while len(embedder.calls) <= len(stored) < 9:
+            assert time.perf_counter() < deadline, "the server had to wait"
+            time.sleep(0.001)
+
+    items = [chunked(make_document, "d", [f"text {n}" for n in range(9)])]
+    assert len(list(embed_documents(items, embedder, index, store_slowly))) == 1
+    assert stored == [1] * 9
 
 
 def test_reading_stays_a_few_batches_ahead(make_document, make_embedder, make_index) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import numpy
@@ -28,6 +30,10 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+def unique(items) -> list:
+    return list(dict.fromkeys(items))
+
+
 def age(root: Path) -> None:
     """Make all files an hour old, so that their times prove that nothing changed."""
     for path in root.rglob("*"):
@@ -38,7 +44,9 @@ def age(root: Path) -> None:
 
 @pytest.fixture
 def index(make_index):
-    return make_index(RECIPE)
+    made = make_index(RECIPE)
+    made.seen_later_ns = 10 * 10**9  # The time of a change cannot be set back as that of content.
+    return made
 
 
 def test_a_folder_becomes_documents_with_chunks_and_vectors(folder, embedder, index) -> None:
@@ -50,7 +58,7 @@ def test_a_folder_becomes_documents_with_chunks_and_vectors(folder, embedder, in
     assert (report.chunks, report.embedded, report.skipped) == (3, 3, ())
     assert set(report.seconds) == {"scan", "parse", "chunk", "embed", "index"}
     assert all(seconds > 0 for seconds in report.seconds.values())
-    assert 0.5 * wall < sum(report.seconds.values()) <= wall
+    assert all(seconds <= wall for seconds in report.seconds.values())
     document, (chunk,) = index.documents[os.path.realpath(folder), "pay.txt"]
     assert document.title == chunk.heading == "pay"
     assert chunk.text == "Pay day is the last Friday."
@@ -170,11 +178,54 @@ def test_progress_ends_at_the_total(folder, embedder, index) -> None:
     (folder / "empty.txt").write_bytes(b"")
     seen: list[Progress] = []
     ingest_folder(folder, embedder, index, on_progress=seen.append)
-    assert [step.files_done for step in seen] == [0, 1, 2, 3, 4]
+    assert unique(step.files_done for step in seen) == [0, 1, 2, 3, 4]
     last = seen[-1]
     assert last.files_done == last.files_total == 4
     assert last.bytes_done == last.bytes_total > 0
     assert last.chunks_done == 3
+
+
+def test_progress_moves_inside_a_long_document(folder, make_embedder, index) -> None:
+    text = " ".join(f"word{n}" for n in range(3000))
+    (folder / "long.txt").write_text(text, encoding="utf-8")
+    seen: list[Progress] = []
+    report = ingest_folder(folder, make_embedder(batch_size=4), index, on_progress=seen.append)
+    before = [step.chunks_done for step in seen if step.files_done < 4]
+    assert len(set(before)) > 5
+    assert [step.chunks_done for step in seen] == sorted(step.chunks_done for step in seen)
+    assert seen[-1].chunks_done == report.chunks
+    again = ingest_folder(folder, make_embedder(), index, Options(chunk_tokens=199), seen.append)
+    assert again.chunks == seen[-1].chunks_done
+
+
+def test_a_refused_file_is_remembered_by_its_bytes(folder, embedder, index) -> None:
+    bad = {"bad.pdf": b"%PDF-1.4 nonsense", "empty.txt": b"", "bad.txt": b"\x00\x01\x02" * 50}
+    for name, data in bad.items():
+        (folder / name).write_bytes(data)
+    report = ingest_folder(folder, embedder, index)
+    assert {failure.source_id for failure in report.skipped} == set(bad)
+    for name, data in bad.items():
+        entry = index.remembered[os.path.realpath(folder), name]
+        assert entry.fingerprint == sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_any_number_of_workers_gives_the_same(folder, embedder, index, workers) -> None:
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    report = ingest_folder(folder, embedder, index, Options(workers=workers))
+    assert sorted(report.ingested) == ["leave.md", "pay.txt", "sub/page.html"]
+    assert [(failure.source_id, failure.reason) for failure in report.skipped] == [
+        ("bad.pdf", "corrupt")]  # fmt: skip
+
+
+def test_an_error_of_the_server_ends_the_processes(folder, make_embedder, index) -> None:
+    for number in range(20):
+        (folder / f"{number}.html").write_text(f"<html><p>Page {number}", encoding="utf-8")
+    embedder = make_embedder(batch_size=1)
+    embedder.fail_on = "Page"
+    with pytest.raises(PipelineError, match="server is gone"):
+        ingest_folder(folder, embedder, index, Options(workers=2))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("parse")]
 
 
 def test_notes_name_their_document(folder, embedder, index) -> None:
@@ -359,7 +410,7 @@ def test_documents_whose_chunks_prove_too_long_are_cut_again_in_the_same_run(
     assert embedder.rounds > 1
     assert len(report.ingested) == len(index.ids()) == 8
     assert report.embedded == embedder.sent > report.chunks
-    assert [step.files_done for step in seen] == list(range(9))
+    assert unique(step.files_done for step in seen) == list(range(9))
     for name in report.ingested:
         document, chunks = index.documents[os.path.realpath(folder), name]
         assert all(chunk.tokens <= 100 for chunk in chunks)

@@ -24,6 +24,8 @@ def sentences(text: str) -> list[str]:
         ('He said "Go." Then left.', ['He said "Go."', "Then left."]),
         ("A fact.[1] Another.[2]", ["A fact.[1]", "Another.[2]"]),
         ("保修期为两年。电池除外！对吗？", ["保修期为两年。", "电池除外！", "对吗？"]),
+        ("यह सच है। वह घर है।", ["यह सच है।", "वह घर है।"]),
+        ("هل هذا صحيح؟ نعم. هذا جيد", ["هل هذا صحيح؟", "نعم.", "هذا جيد"]),
         ("Title\n\nText of it.", ["Title", "Text of it."]),
         ("Steps:\n- open it\n- close it", ["Steps:", "- open it", "- close it"]),
         ("1. Open the lid.\n2. Close it.", ["1. Open the lid.", "2. Close it."]),
@@ -36,6 +38,17 @@ def sentences(text: str) -> list[str]:
 )
 def test_sentences_end_where_a_reader_ends_them(text, expected):
     assert sentences(text) == expected
+
+
+def test_text_without_capitals_has_sentences_too():
+    parts = [f"this is part {n} of a text that somebody made lower case." for n in range(6)]
+    assert sentences(" ".join(parts)) == parts
+    assert len(sentences(" ".join(parts).replace("this", "This"))) == 6
+    assert len(sentences(" ".join(parts).replace("part", "Part"))) == 1
+
+
+def test_a_mark_between_blanks_ends_a_sentence():
+    assert sentences("In a stream . the wing is thin .") == ["In a stream .", "the wing is thin ."]
 
 
 @given(st.text(alphabet='aB1 .!?。\n-|"[]', max_size=80))

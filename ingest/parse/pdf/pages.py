@@ -1,105 +1,162 @@
-"""PDF in, the text of its pages out, good pages even when others are bad. The home of pypdf."""
+"""PDF in, the text of its pages out, good pages even when others are bad."""
 
 from __future__ import annotations
 
-import io
-import logging
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import pypdf
-from pypdf.errors import PyPdfError
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 
 from ingest.base.documents import Heading, Page
-from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
+from ingest.base.errors import EmptyDocument
 from ingest.parse.base.blocks import Parsed
 from ingest.parse.base.clean import clean
+from ingest.parse.base.failures import TimedOut
 from ingest.parse.base.reading import PageLog, Reading
+from ingest.parse.pdf import quality
+from ingest.parse.pdf.ocr import INSTALL_HINT, is_installed
+from ingest.parse.pdf.reader import PageReader, PageText, PdfFile
+from ingest.parse.pdf.repeats import join_words, remove_repeats
 
+_MAX_PAGES = 20_000
+_MAX_TEXT = 20_000_000
 _MAX_OUTLINE = 2_000
-_MAX_ARRAY = 5_000_000  # Quarterly reports of large companies are over the library's default.
+_LONGEST_LABEL = 20
+
+Bookmark = tuple[int, int, str]
 
 
-def parse_pdf(data: bytes, reading: Reading, log: PageLog) -> Parsed:  # noqa: ARG001
-    """Return the text of all pages, where each starts, and the outline as headings.
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a file says outside of its pages; `labels` has one for each, "" for none."""
 
-    Raises EncryptedDocument, EmptyDocument when no page has text, ParseError.
+    title: str
+    outline: tuple[Bookmark, ...]
+    labels: tuple[str, ...]
+
+
+def parse_pdf(data: bytes, reading: Reading, log: PageLog) -> Parsed:
+    """Return the text of all pages, how well each was read, and the outline as headings.
+
+    Pages that the log has are not read again.  Raises EncryptedDocument, EmptyDocument when
+    no page has text, TimedOut when none was read in time, ParseError.
     """
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    try:
-        with pypdf.apply_configuration(array_maximum_element_count=_MAX_ARRAY):
-            reader = _open(data)
-            pages, bad = _page_texts(reader)
-            outline = list(_outline(reader))
-            title = clean(str((reader.metadata and reader.metadata.title) or ""))
-    except PyPdfError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ParseError(f"damaged PDF: {reason}", "open it and export it again as PDF") from error
-    blank = [number for number, text in enumerate(pages, 1) if not text and number not in bad]
-    if len(blank) + len(bad) == len(pages):
-        raise EmptyDocument(
-            f"no text on any of {len(pages)} pages", "it is probably a scan: run OCR on it first"
-        )
-    text, starts = _join(pages)
-    notes = _note(blank, "without text (a scan or a picture)") + _note(bad, "that cannot be read")
-    headings = tuple(_headings(outline, pages, starts))
-    placed = tuple(Page(start, f"p. {number}") for number, start in enumerate(starts, 1))
-    return Parsed(text, title, pages=placed, headings=headings, notes=notes)
+    log.begin(0, reading.file_seconds)
+    with closing(PageReader(data, reading)) as reader:
+        count = reader.file.count
+        outside = _look_outside(reader.file, min(count, _MAX_PAGES))
+        pages = list(_read_pages(reader, min(count, _MAX_PAGES), log))
+    log.begin(0, reading.file_seconds)
+    notes = [f"OCR failed: {reader.ocr_failure}"] if reader.ocr_failure else []
+    if len(pages) < count:
+        notes.append(f"only the first {len(pages)} of {count} pages were read")
+    _refuse_without_text(pages, reading, reader.ocr_failure)
+    return _assemble(pages, outside, reading, notes)
 
 
-def _open(data: bytes) -> pypdf.PdfReader:
-    reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
-    # Most "protected" files open with the empty password.
-    if reader.is_encrypted and not reader.decrypt(""):
-        raise EncryptedDocument("a password is needed", "save a copy without a password")
-    return reader
-
-
-def _page_texts(reader: pypdf.PdfReader) -> tuple[list[str], list[int]]:
-    """Return the text of each page, "" for none, and the numbers of the pages that failed."""
-    texts, bad = [], []
-    for number in range(1, len(reader.pages) + 1):
-        try:
-            texts.append(clean(reader.pages[number - 1].extract_text()).strip())
-        except Exception:
-            # One bad page must not cost the good ones, and the library raises all kinds.
-            texts.append("")
-            bad.append(number)
-    return texts, bad
-
-
-def _join(pages: Sequence[str]) -> tuple[str, tuple[int, ...]]:
-    starts, position = [], 0
-    for page in pages:
-        starts.append(position)
-        position += len(page) + 2
-    return "\n\n".join(pages), tuple(starts)
-
-
-def _outline(reader: pypdf.PdfReader) -> Iterator[tuple[int, int, str]]:
-    """Yield (page index, level, title) of the bookmarks; a damaged outline is none."""
-    try:
-        entries = list(_flatten(reader.outline, 1))[:_MAX_OUTLINE]
-        for level, entry in entries:
-            page = reader.get_destination_page_number(entry)
-            if page is not None and page >= 0:
-                yield page, level, clean(str(entry.title or ""))
-    except Exception:
-        # Bookmarks are an extra: without them the text is still all there.
-        return
-
-
-def _flatten(entries: Sequence[Any], level: int) -> Iterator[tuple[int, Any]]:
-    for entry in entries:
-        if isinstance(entry, list):
-            yield from _flatten(entry, level + 1)
+def _read_pages(reader: PageReader, count: int, log: PageLog) -> Iterator[PageText]:
+    room = _MAX_TEXT
+    for number in range(1, count + 1):
+        if number not in log.texts:
+            page = reader.read(number, log)
+            log.done(number, quality.pack_page(page.text, page.findings))
+        packed = log.texts[number]
+        if packed is None:
+            yield PageText("", (quality.TIMEOUT,))
         else:
-            yield level, entry
+            yield PageText(*quality.unpack_page(packed))
+            room -= len(packed)
+        if room < 0:
+            return
+
+
+def _look_outside(file: PdfFile, count: int) -> Outside:
+    outline = islice(file.outline(), _MAX_OUTLINE)
+    return Outside(
+        clean(file.title),
+        tuple((page, level, clean(title)) for page, level, title in outline),
+        tuple(clean(file.label(index)).strip()[:_LONGEST_LABEL] for index in range(count)),
+    )
+
+
+def _refuse_without_text(pages: Sequence[PageText], reading: Reading, ocr_failure: str) -> None:
+    if any(page.text for page in pages):
+        return
+    if any(page.has(quality.TIMEOUT) for page in pages):
+        raise TimedOut(
+            f"none of {len(pages)} pages could be read in {reading.page_seconds:g} s",
+            "raise RAG_PAGE_TIMEOUT_SECONDS or save the file in a simpler form",
+        )
+    failed = f"; OCR failed: {ocr_failure}" if ocr_failure else ""
+    raise EmptyDocument(f"no text on any of {len(pages)} pages{failed}", _scan_hint(reading))
+
+
+def _scan_hint(reading: Reading) -> str:
+    if is_installed() and reading.ocr:
+        return "OCR found no words either: export it again with text"
+    if is_installed():
+        return "it is probably a scan: RAG_OCR=auto reads it (OCR is off)"
+    return f"it is probably a scan: {INSTALL_HINT} (OCR)"
+
+
+def _assemble(
+    pages: Sequence[PageText], outside: Outside, reading: Reading, notes: Sequence[str]
+) -> Parsed:
+    """Put the pages together, without headers and footers and with broken words mended."""
+    labels = outside.labels[: len(pages)]
+    kept, repeated = remove_repeats([page.text for page in pages], labels)
+    texts = join_words(kept)
+    starts = _starts(texts)
+    placed: list[Page] = []
+    found: dict[str, list[int]] = defaultdict(list)
+    for number, (page, text, label) in enumerate(zip(pages, texts, labels, strict=True), 1):
+        findings = page.findings
+        if number in repeated:
+            findings += (quality.BOILERPLATE,) if text else (quality.EMPTY, quality.BOILERPLATE)
+        for finding in findings:
+            found[finding].append(number)
+        score = quality.score(findings)
+        placed.append(Page(starts[number - 1], f"p. {label or number}", score, findings))
+    return Parsed(
+        "\n\n".join(texts),
+        outside.title,
+        pages=tuple(placed),
+        headings=tuple(_headings(outside.outline, texts, starts)),
+        notes=(*notes, *_notes(found, reading)),
+    )
+
+
+def _notes(pages: Mapping[str, Sequence[int]], reading: Reading) -> Iterator[str]:
+    """Yield a sentence for each finding, in the order of what it costs."""
+    hint = "" if is_installed() or not reading.ocr else f"; {INSTALL_HINT}"
+    sentences = {
+        quality.EMPTY: f"without text (a scan or a picture{hint})",
+        quality.DAMAGED: "that cannot be read",
+        quality.TIMEOUT: f"not read within {reading.page_seconds:g} s",
+        quality.GARBAGE: "whose letters are not told by their font",
+        quality.GLUED: "with words run together",
+        quality.OCR: "read off a picture",
+        quality.COLUMNS: "whose columns were put in order",
+        quality.BOILERPLATE: "without the header or footer they share with others",
+    }
+    for finding, sentence in sentences.items():
+        if numbers := pages.get(finding):
+            shown = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
+            yield f"{len(numbers)} page{'s' * (len(numbers) > 1)} {sentence}: {shown}"
+
+
+def _starts(texts: Sequence[str]) -> list[int]:
+    starts, position = [], 0
+    for text in texts:
+        starts.append(position)
+        position += len(text) + 2
+    return starts
 
 
 def _headings(
-    outline: Sequence[tuple[int, int, str]], pages: Sequence[str], starts: Sequence[int]
+    outline: Sequence[Bookmark], pages: Sequence[str], starts: Sequence[int]
 ) -> Iterator[Heading]:
     """Yield the bookmarks whose title stands on the page they point to, in reading order."""
     found: dict[int, Heading] = {}
@@ -113,10 +170,3 @@ def _headings(
             start = starts[page] + match.start()
             found.setdefault(start, Heading(start, level, " ".join(words)))
     yield from (found[start] for start in sorted(found))
-
-
-def _note(pages: Sequence[int], what: str) -> tuple[str, ...]:
-    if not pages:
-        return ()
-    shown = ", ".join(map(str, pages[:10])) + (", …" if len(pages) > 10 else "")
-    return (f"{len(pages)} page{'s' * (len(pages) > 1)} {what}: {shown}",)
