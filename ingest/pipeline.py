@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from time import perf_counter
+from pathlib import Path
+from typing import TypeAlias
 
 from ingest.base.documents import (
     Document,
     Failure,
-    Health,
     IngestReport,
     Known,
     Plan,
@@ -22,24 +21,38 @@ from ingest.base.documents import (
 from ingest.base.errors import EmbeddingRejected, ParseError, SettingsError
 from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
-from ingest.discover import check_folder, diff, nothing_to_read, scan
+from ingest.discover.plan import make_plan, real_folder, refuse_great_loss
+from ingest.discover.scan import Looking, check_folder
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
-from ingest.parse.base.files import fingerprint_of, read_bytes
+from ingest.flow import Clock, run_ahead
+from ingest.health import examine
 from ingest.parse.base.reading import Reading
-from ingest.parse.read import PARSER_VERSION, read_document
+from ingest.parse.pool import Outcome, ReadingPool
+from ingest.parse.read import PARSER_VERSION
 
 __all__ = ["Options", "check_folder", "ingest_folder", "plan_folder", "real_folder"]
 
+MOST_WORKERS = 4
+MOST_CHUNKS_AHEAD = 1000
+STAGES = ("scan", "parse", "chunk", "embed", "index")
 # Each time the limit is a quarter lower at least: enough from 250 tokens down to what is useless.
 MOST_CUTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to ingest; `chunk_tokens` is the room for text, a quarter more goes to headings."""
+    """How to ingest; `chunk_tokens` is the room for text, a quarter more goes to headings.
+
+    `workers` are the processes that read files, None as many as there are processors, 4 at
+    most; with 0 files are read in this process, where one that hangs or crashes takes it along.
+    `remove_many` allows most documents of a folder to vanish at once, as if they were deleted.
+    """
 
     chunk_tokens: int = 200
     reading: Reading = field(default_factory=Reading)
+    looking: Looking = field(default_factory=Looking)
+    remove_many: bool = False
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.chunk_tokens < MIN_LIMIT:
@@ -51,6 +64,13 @@ class Options:
     def limit(self) -> int:
         """Return the most tokens of a chunk, heading path included, of a model that takes them."""
         return self.chunk_tokens * 5 // 4
+
+    @property
+    def processes(self) -> int:
+        """Return how many processes read files."""
+        if self.workers is None:
+            return min(MOST_WORKERS, os.cpu_count() or 1)
+        return self.workers
 
     @property
     def recipe(self) -> str:
@@ -75,13 +95,22 @@ def ingest_folder(
     run = _Run(embedder, index, options or Options(), on_progress or _ignore)
     with run.timed("scan"):
         plan, unread = _look(root, index.known, run.options)
+        if not run.options.remove_many:
+            refuse_great_loss(root, plan)
     with run.timed("index"):
         _apply(plan, index, real_folder(root))
-        if root.is_dir():  # One file says nothing about the others of its folder.
+        # Single files say nothing about the others of their folder.
+        if root.is_dir() and not run.options.looking.known_only:
             index.record_unread(real_folder(root), unread)
     run.expect(plan)
-    with run.timed("embed"):
-        run.embed(run.chunk_all((*plan.new, *plan.changed)))
+    pool = ReadingPool(run.options.reading, run.options.processes)
+    documents = run.chunk_all(pool.read((*plan.new, *plan.changed)))
+    with (
+        run.timed("embed"),
+        closing(run_ahead(documents, _count_chunks, MOST_CHUNKS_AHEAD)) as chunked,
+        pool,
+    ):
+        run.embed(run.admit(chunked))
         while run.too_long:
             run.embed(run.chunk_again())
     return run.report(plan)
@@ -101,34 +130,8 @@ def _look(
     root: Path, known: Callable[[str], Mapping[str, Known]], options: Options
 ) -> tuple[Plan, list[Failure]]:
     """Return the plan, and which of its failures are files that were not even opened."""
-    sources, unread = scan(root, options.reading.max_file_bytes)
-    remembered = known(real_folder(root))
-    if not root.is_dir():
-        remembered = {s.id: remembered[s.id] for s in sources if s.id in remembered}
-    if not sources and not remembered:
-        raise nothing_to_read(root, unread)
-    plan = diff(
-        sources,
-        _within_reach(remembered, unread),
-        options.recipe,
-        lambda source: fingerprint_of(read_bytes(source.path, options.reading.max_file_bytes)),
-    )
-    return replace(plan, skipped=(*unread, *plan.skipped)), unread
-
-
-def real_folder(root: Path) -> str:
-    """Return the real absolute path under which the sources of `root` are kept."""
-    return os.path.realpath(root if root.is_dir() else Path(os.path.realpath(root)).parent)
-
-
-def _within_reach(known: Mapping[str, Known], failures: Sequence[Failure]) -> dict[str, Known]:
-    """Leave out what could not be looked at, or is below such a folder: it is not gone."""
-    closed = {failure.source_id for failure in failures if failure.reason == "unreadable"}
-    return {
-        id: entry
-        for id, entry in known.items()
-        if closed.isdisjoint((id, *map(str, PurePosixPath(id).parents)))
-    }
+    most_bytes = options.reading.max_file_bytes
+    return make_plan(root, known, options.recipe, most_bytes, options.looking)
 
 
 def _apply(plan: Plan, index: ChunkIndex, root: str) -> None:
@@ -141,8 +144,15 @@ def _apply(plan: Plan, index: ChunkIndex, root: str) -> None:
         index.touch_documents(plan.touched)
 
 
+def _count_chunks(item: _Chunked) -> int:
+    return 1 if isinstance(item[1], ParseError) else 1 + len(item[1].chunks)
+
+
 def _ignore(progress: Progress) -> None:
     """Take no notice."""
+
+
+_Chunked: TypeAlias = tuple[Source, ChunkedDocument | ParseError]
 
 
 @dataclass(slots=True)
@@ -157,27 +167,15 @@ class _Run:
     ingested: list[str] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    chunks: int = 0
     embedded: int = 0
     too_long: list[Document] = field(default_factory=list)
     cuts: int = 0
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("scan", "parse", "chunk", "embed", "index"), 0.0)
-    )
-    clocks: list[str] = field(default_factory=list)
+    clock: Clock = field(default_factory=lambda: Clock(STAGES))
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time inside to a stage; a stage inside another takes its time from it."""
-        started = perf_counter()
-        self.clocks.append(stage)
-        try:
-            yield
-        finally:
-            self.clocks.pop()
-            seconds = perf_counter() - started
-            self.seconds[stage] += seconds
-            if self.clocks:
-                self.seconds[self.clocks[-1]] -= seconds
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Add the time inside to a stage."""
+        return self.clock.timed(stage)
 
     def expect(self, plan: Plan) -> None:
         """Set what progress is measured against."""
@@ -188,20 +186,33 @@ class _Run:
 
     def embed(self, items: Iterator[ChunkedDocument]) -> None:
         """Embed and store chunked documents."""
-        for item in embed_documents(items, self.embedder, self.index):
+        for item in embed_documents(items, self.embedder, self.index, self._move_on):
             self.store(item)
 
-    def chunk_all(self, sources: tuple[Source, ...]) -> Iterator[ChunkedDocument]:
-        """Yield the documents that can be read, chunked; record those that cannot."""
-        for source in sources:
+    def chunk_all(self, outcomes: Iterator[tuple[Source, Outcome]]) -> Iterator[_Chunked]:
+        """Yield the documents that could be read, chunked, and the errors of the others.
+
+        This runs in a thread beside the one that embeds and stores.
+        """
+        while True:
+            with self.timed("parse"):
+                found = next(outcomes, None)
+            if found is None:
+                return
+            source, outcome = found
+            if isinstance(outcome, ParseError):
+                yield source, outcome
+            else:
+                yield source, self._chunk(outcome)
+
+    def admit(self, items: Iterator[_Chunked]) -> Iterator[ChunkedDocument]:
+        """Yield the chunked documents; record those that could not be read."""
+        for source, item in items:
             self.progress = replace(self.progress, current=source.id)
-            try:
-                with self.timed("parse"):
-                    document = read_document(source, self.options.reading)
-            except ParseError as error:
-                self._refuse(source, error)
-                continue
-            yield self._chunk(document)
+            if isinstance(item, ParseError):
+                self._refuse(source, item)
+            else:
+                yield item
 
     def chunk_again(self) -> Iterator[ChunkedDocument]:
         """Yield the documents whose chunks proved too long, in shorter ones."""
@@ -218,32 +229,43 @@ class _Run:
             chunks = chunk_document(
                 document, limit, self.embedder.count_tokens, self.options.recipe
             )
-            return key_chunks(document, chunks, self.embedder.identity)
+            health = examine(document, chunks, self.embedder)
+            return key_chunks(document, chunks, self.embedder.identity, health)
 
     def _refuse(self, source: Source, error: ParseError) -> None:
         failure = Failure(source.id, error.reason, error.message, error.hint)
         with self.timed("index"):
-            self.index.record_failure(source, _fingerprint(source, self.options), failure)
+            self.index.record_failure(source, error.fingerprint, failure)
         self.skipped.append(failure)
         self._advance(source, 0)
 
     def store(self, item: ChunkedDocument) -> None:
         """Commit one document whose vectors are all there; have it cut again, or refuse it."""
+        document = item.document
         self.embedded += item.sent
         if item.too_long and self.cuts < MOST_CUTS:
-            self.too_long.append(item.document)
+            self.too_long.append(document)
             return
         if item.rejected:
             hint = "see what is in the file; another embedding model may take it"
-            self._refuse(item.document.source, EmbeddingRejected(item.rejected, hint))
+            error = EmbeddingRejected(item.rejected, hint)
+            error.fingerprint = document.fingerprint
+            self._refuse(document.source, error)
             return
         with self.timed("index"):
-            self.index.add_document(item.document, item.chunks, item.keys, Health())
-        self.ingested.append(item.document.id)
-        self.notes.extend((item.document.id, note) for note in item.document.notes)
-        self._advance(item.document.source, len(item.chunks))
+            self.index.add_document(document, item.chunks, item.keys, item.health)
+        self.ingested.append(document.id)
+        self.notes.extend((document.id, note) for note in document.notes)
+        self.chunks += len(item.chunks)
+        self._advance(document.source, len(item.chunks) - item.sent)
+
+    def _move_on(self, embedded: int) -> None:
+        """Tell of chunks embedded before their document is complete."""
+        self.progress = replace(self.progress, chunks_done=self.progress.chunks_done + embedded)
+        self.on_progress(self.progress)
 
     def _advance(self, source: Source, chunks: int) -> None:
+        """Tell of a file that is done, and of those of its chunks that were not embedded now."""
         before = self.progress
         self.progress = replace(
             before,
@@ -254,23 +276,18 @@ class _Run:
         self.on_progress(self.progress)
 
     def report(self, plan: Plan) -> IngestReport:
-        """Return what was done, counted."""
+        """Return what was done, counted, by id: files are read in no fixed order."""
+        skipped = sorted(self.skipped, key=lambda failure: failure.source_id)
         return IngestReport(
-            ingested=tuple(self.ingested),
+            ingested=tuple(sorted(self.ingested)),
             unchanged=len(plan.unchanged) + len(plan.touched),
             moved=len(plan.moved),
             removed=plan.vanished,
-            skipped=(*plan.skipped, *self.skipped),
-            notes=tuple(self.notes),
-            chunks=self.progress.chunks_done,
+            skipped=(*plan.skipped, *skipped),
+            ignored=len(plan.ignored),
+            hidden=plan.hidden,
+            notes=tuple(sorted(self.notes, key=lambda note: note[0])),
+            chunks=self.chunks,
             embedded=self.embedded,
-            seconds=self.seconds,
+            seconds=self.clock.seconds,
         )
-
-
-def _fingerprint(source: Source, options: Options) -> str:
-    """Return what a refused file is remembered by, "" when its bytes cannot even be read."""
-    try:
-        return fingerprint_of(read_bytes(source.path, options.reading.max_file_bytes))
-    except ParseError:
-        return ""

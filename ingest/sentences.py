@@ -1,4 +1,4 @@
-"""A text in, the spans of its sentences out; English, German, Chinese and Japanese."""
+"""A text in, the spans of its sentences out; abbreviations are those of European languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 # Possessive quantifiers keep both expressions linear on any text.
 SENTENCE_END = re.compile(
-    r"(?<![.!?…])(?P<mark>[.!?…]++)[\"'”’»)\]]*+(?:\[\d+\])*+(?:\s++(?=(?P<next>\S))|\s*+\Z)"
+    r"(?<![.!?…؟۔।])(?P<mark>[.!?…؟۔।]++)[\"'”’»)\]]*+(?:\[\d+\])*+(?:\s++(?=(?P<next>\S))|\s*+\Z)"
     r"|[。！？；]++[”’」』）]*+(?:\[\d+\])*+\s*+"
 )
 """What may end a sentence, with the blanks after it; `ends_sentence` has the last word."""
@@ -14,6 +14,7 @@ SENTENCE_END = re.compile(
 _BLOCK_END = re.compile(
     r"\n(?:[^\S\n]*+\n)++|\n(?=[^\S\n]{0,20}+(?:[-*+•‣▪–|]|\d{1,3}[.)])\s)|(?<=\|)[^\S\n]*+\n"
 )
+_AROUND = 150  # Characters on each side; one sentence begins there at least.
 _LAST_WORD = re.compile(r"[\w.]*\Z")
 _MONTH = re.compile(r"Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez")
 _ABBREVIATION_LIST = (
@@ -48,7 +49,9 @@ def ends_sentence(text: str, found: re.Match[str]) -> bool:
     mark, following = found["mark"], found["next"] or ""
     if mark is None:
         return True
-    if following.islower() or "...." in mark:  # leaders of a table of contents
+    if "...." in mark:  # leaders of a table of contents
+        return False
+    if following.islower() and not _is_lower_case(text, found):
         return False
     if mark != ".":
         return True
@@ -61,3 +64,11 @@ def ends_sentence(text: str, found: re.Match[str]) -> bool:
     initial = len(last) == 1 and last.isalpha()
     dotted = "." in last and all(len(part) <= 2 for part in last.split("."))
     return not (initial or last in _ABBREVIATIONS or (dotted and not last[0].isdigit()))
+
+
+def _is_lower_case(text: str, found: re.Match[str]) -> bool:
+    """Say whether a text has no capitals here, or a blank before each mark, as data sets do."""
+    if text[max(0, found.start() - 1)].isspace():
+        return True
+    around = text[max(0, found.start() - _AROUND) : found.end() + _AROUND]
+    return len(around) > _AROUND and around.islower()

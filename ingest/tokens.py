@@ -27,6 +27,8 @@ _LONGEST_PIECE = 50_000  # One run without a break takes more than linear time.
 def count_tokens(text: str) -> int:
     """Count cl100k tokens; special tokens in the text count as ordinary text."""
     encode = _encoding().encode_ordinary
+    if len(text) <= _LONGEST_PIECE:
+        return len(encode(text))
     starts = range(0, len(text), _LONGEST_PIECE)
     return sum(len(encode(text[start : start + _LONGEST_PIECE])) for start in starts)
 
@@ -38,7 +40,7 @@ def estimate_tokens(text: str) -> int:
     marks: against WordPiece the real count stayed below 1.02 times this (English, German,
     Russian, Chinese and Japanese text, code, tables).
     """
-    words = sum(1 for _ in _WORDS_AND_MARKS.finditer(text))
+    words = len(_WORDS_AND_MARKS.findall(text))
     size = len(text.encode("utf-8", "surrogatepass"))
     # No tokenizer of this kind makes more tokens than bytes, so then counting can add nothing.
     exact = count_tokens(text) if words < size else 0

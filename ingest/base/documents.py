@@ -23,7 +23,8 @@ class Source:
     """A file that was seen and not yet read; `id` is its POSIX path relative to the root.
 
     `root` is the real absolute path of the folder.  Bytes of a file name that are no text
-    are escaped in `id`; `path` opens the file.
+    are escaped in `id`; `path` opens the file.  `ctime_ns` is when content, name or rights
+    changed last, whatever `mtime_ns` was set to; 0 when that is not known.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Source:
     media_type: str
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do: every source seen is in exactly one of the lists."""
+    """What a run will do: every source seen is in exactly one of the lists.
+
+    `ignored` are entries that a `.ragignore` leaves out, folders with a `/` at the end;
+    `hidden` counts those passed over for their names.
+    """
 
     new: tuple[Source, ...] = ()
     changed: tuple[Source, ...] = ()
@@ -196,6 +202,8 @@ class Plan:
     touched: tuple[Source, ...] = ()
     vanished: tuple[str, ...] = ()
     skipped: tuple[Failure, ...] = ()
+    ignored: tuple[str, ...] = ()
+    hidden: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +239,9 @@ class IngestReport:
     """What one run did; no file of the folder is missing from the counts.
 
     `embedded` counts the texts that were sent to the embedder (the rest had a stored
-    vector).  `notes` are (document id, finding) pairs.  `seconds` is keyed by stage.
+    vector).  `notes` are (document id, finding) pairs.  `ignored` counts the entries that a
+    `.ragignore` left out, `hidden` those passed over for their names.  `seconds` is keyed by
+    stage.
     """
 
     ingested: tuple[str, ...] = ()
@@ -243,3 +253,5 @@ class IngestReport:
     chunks: int = 0
     embedded: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    ignored: int = 0
+    hidden: int = 0

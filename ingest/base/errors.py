@@ -7,6 +7,7 @@ PipelineError(message, hint)
 │   ├── EncryptedDocument
 │   ├── EmptyDocument
 │   ├── UnreadableFile
+│   ├── ReadingFailed          (ingest.parse.base.failures) it cost too much, or broke the reader
 │   └── EmbeddingRejected
 ├── TextsRejected              the embedder took some texts and refused others
 ├── FolderError                the folder to ingest is missing or holds nothing
@@ -62,9 +63,13 @@ class SettingsError(PipelineError):
 
 
 class ParseError(PipelineError):
-    """One file cannot be turned into text; `reason` is its short code in reports."""
+    """One file cannot be turned into text; `reason` is its short code in reports.
+
+    `fingerprint` is that of the bytes that were refused, "" when they could not even be read.
+    """
 
     reason: ClassVar[str] = "corrupt"
+    fingerprint: str = ""
 
 
 class UnsupportedFormat(ParseError):

@@ -1,0 +1,1 @@
+"""Which files a folder holds, which of them are read, and what has become of them since."""
