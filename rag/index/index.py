@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,11 +13,13 @@ from ingest.base.documents import Chunk, Document, Failure, Health, Known, Move,
 from rag.index import manifest as manifests
 from rag.index.base.errors import IndexMissing
 from rag.index.base.lock import WRITER, Lock
-from rag.index.manifest import Manifest, read_manifest
+from rag.index.manifest import Manifest, read_manifest, stamp
+from rag.index.projection.generations import count_bytes
 from rag.index.search import Found, Searcher, SearchMethod
 from rag.index.store.catalogue import Catalogue
 from rag.index.store.database import translated
 from rag.index.store.records import Selection, StoredDocument
+from rag.index.store.status import IndexStatus, read_status
 from rag.index.upkeep import find_damage
 from rag.index.writer import CatalogueWriter, Writer
 
@@ -26,28 +27,6 @@ if TYPE_CHECKING:
     from ingest.base.documents import Vectors
 
 __all__ = ["Found", "Index", "IndexStatus", "SearchMethod", "Selection", "StoredDocument"]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """What is in an index.
-
-    `pending` counts what Chroma is still to be told; `clean` says that it was closed in
-    order; `generation` 0 means that it was not built yet.  `ingested_ns` is the clock at the
-    end of the last run, None when there was none.
-    """
-
-    documents: int
-    skipped: int
-    chunks: int
-    vectors: int
-    bytes_on_disk: int
-    roots: tuple[str, ...]
-    manifest: Manifest
-    pending: int
-    clean: bool
-    generation: int
-    ingested_ns: int | None
 
 
 class Index:
@@ -94,9 +73,11 @@ class Index:
             undo.callback(lock.release)
             catalogue = CatalogueWriter(folder, writable=True, new=True)
             undo.callback(catalogue.close)
-            _stamp(catalogue, manifest)
+            losses = catalogue.find_losses()
+            stamp(catalogue, manifest)
             writing = Writer(catalogue, lock, manifest.recipe, chroma_documents)
             index = cls(catalogue, "exact", writing=writing)
+            index.warnings.extend(losses)
             if drain and (problem := writing.prepare()):
                 index.warnings.append(problem)
             undo.pop_all()
@@ -127,10 +108,11 @@ class Index:
         manifests.check(self.manifest, now)
 
     def search(self, vector: Vectors, k: int, selection: Selection | None = None) -> list[Found]:
-        """Return the `k` chunks nearest to a unit vector of shape (dimension,), best first.
+        """Return the `k` texts nearest to a unit vector of shape (dimension,), best first.
 
-        Scores are cosines, ties are in the order of ids.  With a selection the search is
-        always exact.  Raises IndexMismatch when the dimension differs.
+        Each is there once, as one of its chunks, with its other places as `copies`.  Scores are
+        cosines, ties are in the order of ids.  With a selection only what it holds counts and
+        is named, and the search is always exact.  Raises IndexMismatch when the dimension differs.
         """
         return self._searcher.search(vector, k, selection)
 
@@ -149,11 +131,30 @@ class Index:
 
     def roots(self) -> list[str]:
         """Return the folders that were ingested; cheap, unlike `status`."""
-        return self._catalogue.roots()
+        return list(self._catalogue.collections())
+
+    def whole_roots(self) -> list[str]:
+        """Return those of the folders that were ingested whole, not only single files of them."""
+        return self._catalogue.whole_roots()
+
+    def collections(self) -> dict[str, list[str]]:
+        """Return the folders of each collection, both sorted; one that has none is not there."""
+        folders: dict[str, list[str]] = {}
+        for root, name in self._catalogue.collections().items():
+            folders.setdefault(name, []).append(root)
+        return dict(sorted(folders.items()))
+
+    def chunks(self, root: str, document_id: str) -> list[Chunk]:
+        """Return the chunks of a document in reading order, [] when it has none."""
+        return self._catalogue.chunks(root, document_id)
 
     def documents(self) -> list[StoredDocument]:
         """Return every source, ingested, refused or never opened, by root and id."""
         return self._catalogue.documents()
+
+    def shared_chunks(self) -> dict[tuple[str, str], int]:
+        """Return by (root, id) how many chunks of a document have a text that another has too."""
+        return self._catalogue.shared_chunks()
 
     def count(self, selection: Selection | None = None) -> int:
         """Return how many chunks there are, or how many a search of the selection sees."""
@@ -163,23 +164,10 @@ class Index:
 
     def status(self) -> IndexStatus:
         """Return what is in the index; nothing heavy is imported and nothing repaired."""
-        catalogue = self._catalogue
-        with catalogue.snapshot():
-            documents = catalogue.documents()
-            refused = sum(document.status == "skipped" for document in documents)
-            return IndexStatus(
-                documents=len(documents) - refused,
-                skipped=refused,
-                chunks=catalogue.count("chunks"),
-                vectors=catalogue.count("vectors"),
-                bytes_on_disk=_count_bytes(catalogue.folder),
-                roots=tuple(dict.fromkeys(document.root for document in documents)),
-                manifest=self.manifest,
-                pending=catalogue.count("outbox"),
-                clean=catalogue.number("generation") == 0 or not find_damage(catalogue),
-                generation=catalogue.number("generation"),
-                ingested_ns=catalogue.number("ingested_ns") or None,
-            )
+        built = self._catalogue.number("generation")
+        clean = not built or not find_damage(self._catalogue)
+        size = count_bytes(self._catalogue.folder)
+        return read_status(self._catalogue, self.manifest, bytes_on_disk=size, clean=clean)
 
     # ---- writing: the methods of ChunkIndex
 
@@ -233,6 +221,10 @@ class Index:
 
     # ---- writing: what no run of ingestion does
 
+    def set_collection(self, root: str, name: str) -> None:
+        """Put a folder, ingested or to be, into one collection; raises SettingsError."""
+        self._writer.catalogue.set_collection(root, name)
+
     def remove_root(self, root: str) -> int:
         """Forget all documents of a folder and their vectors; return how many there were.
 
@@ -278,18 +270,3 @@ class Index:
         if self._writing is None:
             raise TypeError("the index was opened for reading")
         return self._writing
-
-
-def _stamp(catalogue: Catalogue, manifest: Manifest) -> None:
-    if stored := catalogue.meta("manifest"):
-        manifests.check(read_manifest(stored), manifest)
-    if stored != manifest.as_json():
-        catalogue.set_meta({"manifest": manifest.as_json()}, "manifest")
-
-
-def _count_bytes(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # a writer may delete it meanwhile
-            total += path.stat().st_size if path.is_file() else 0
-    return total

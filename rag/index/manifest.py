@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from rag.index.base.errors import IndexDamaged, IndexMismatch
+
+if TYPE_CHECKING:
+    from rag.index.store.catalogue import Catalogue
 
 PROBE_TEXT = "The quick brown fox reads the index of a book by the light of a lamp."
 """Embedded as a document when an index is made, and again whenever it is opened."""
@@ -45,7 +49,7 @@ def read_manifest(text: str) -> Manifest:
     except (ValueError, TypeError, KeyError) as error:
         raise IndexDamaged(
             "the manifest of the index cannot be read",
-            "restore a backup, or ingest into another folder: rag ingest --index OTHER FOLDER",
+            "bring back an export: rag import FILE, or ingest anew: rag ingest --index OTHER FOLDER",
         ) from error
 
 
@@ -66,6 +70,14 @@ def check(on_disk: Manifest, now: Manifest) -> None:
         "keep both with rag ingest --index OTHER FOLDER, choose the first model again, "
         "or delete the index and ingest again",
     )
+
+
+def stamp(catalogue: Catalogue, manifest: Manifest) -> None:
+    """Write the manifest into a catalogue; raises IndexMismatch when it does not go with it."""
+    if stored := catalogue.meta("manifest"):
+        check(read_manifest(stored), manifest)
+    if stored != manifest.as_json():
+        catalogue.set_meta({"manifest": manifest.as_json()}, "manifest")
 
 
 def _describe(manifest: Manifest) -> str:

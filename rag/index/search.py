@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from ingest.base.documents import Chunk
 from rag.index.base.errors import IndexFault, IndexMismatch
 from rag.index.base.lock import CHROMA, WRITER, Lock
+from rag.index.manifest import read_manifest
 from rag.index.projection.generations import folder_of
 from rag.index.store.catalogue import Catalogue
-from rag.index.store.records import Entry, Selection
+from rag.index.store.records import Copy, Occurrence, Selection
 from rag.index.upkeep import find_damage, make_usable
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ MOST_REPAIRED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk, the cosine of its vector with the question's, and the folder it came from."""
+    """A chunk, the cosine of its vector with the question's, and the folder it came from.
+
+    `copies` are the other places at which the same text stands.
+    """
 
     chunk: Chunk
     score: float
     root: str
+    copies: tuple[Copy, ...] = ()
 
 
 class Searcher:
@@ -50,6 +55,7 @@ class Searcher:
     ) -> None:
         self._catalogue = catalogue
         self._dimension = dimension
+        self._manifest = catalogue.meta("manifest")
         self._method = method
         self._exact_up_to = exact_up_to if method == "auto" else 0
         self._lock = RLock()
@@ -67,7 +73,7 @@ class Searcher:
         return self._reason
 
     def search(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
-        """Return the `k` nearest chunks, best first, ties by id."""
+        """Return the chunks of the `k` nearest texts, best first, ties by id."""
         self._check(vector)
         if k <= 0:
             return []
@@ -92,23 +98,50 @@ class Searcher:
     def _search_exactly(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
         from rag.index.store.exact import ExactVectors
 
-        self._exact = self._exact or ExactVectors(self._catalogue, self._dimension)
+        exact = self._exact = self._exact or ExactVectors(self._catalogue, self._dimension)
         if selection is not None:
             self._reason = "exact: a selection was given"
         with self._catalogue.snapshot():
+            self._refuse_other_model()
             allowed = None if selection is None else self._catalogue.numbers(selection)
-            numbers = self._exact.search(vector, k, allowed)
-            return _score(self._catalogue.entries("rowid", numbers), vector, k)
+            return self._find(vector, k, selection, lambda n: exact.search(vector, n, allowed))
 
     def _search_chroma(self, vector: Vectors, k: int) -> list[Found]:
-        assert self._chroma is not None
+        chroma = self._chroma
+        assert chroma is not None
         self._reason = "Chroma"
         with self._catalogue.snapshot():
+            self._refuse_other_model()
             # Only what the outbox names can be stale in Chroma, or missing.
-            pending = {name for _, name, _ in self._catalogue.pending(MOST_PENDING)}
-            nearest, _ = self._chroma.query(vector, k + len(pending))
-            names = sorted(pending.union(nearest))
-            return _score(self._catalogue.entries("id", names), vector, k)
+            pending = {key for _, key, _ in self._catalogue.pending(MOST_PENDING)}
+
+            def nearest(n: int) -> list[int]:
+                keys, _ = chroma.query(vector, n + len(pending))
+                return self._catalogue.numbers_of(sorted(pending.union(keys)))
+
+            return self._find(vector, k, None, nearest)
+
+    def _find(
+        self,
+        vector: Vectors,
+        k: int,
+        selection: Selection | None,
+        nearest: Callable[[int], Sequence[int]],
+    ) -> list[Found]:
+        """Ask for vectors until `k` texts are among them, or there are no more."""
+        asked = k
+        while True:
+            numbers = nearest(asked)
+            scores = _score(self._catalogue.vectors(numbers), vector)
+            best: dict[int, float] = {}
+            for number, text in self._catalogue.texts_of(numbers, selection):
+                best[text] = max(scores[number], best.get(text, -2.0))
+            if len(best) >= k or len(numbers) < asked:
+                break
+            asked *= 4
+        worst = sorted(best.values(), reverse=True)[:k][-1:]
+        texts = [text for text, score in best.items() if [score] >= worst]
+        return _name(self._catalogue.occurrences(texts, selection), scores)[:k]
 
     # ---- whether Chroma may be used
 
@@ -200,6 +233,21 @@ class Searcher:
         finally:
             self._owner.release()
 
+    def _refuse_other_model(self) -> None:
+        """Raise IndexMismatch when a migration gave the index other vectors meanwhile.
+
+        The question was embedded by the model of before, of the same dimension perhaps.
+        """
+        now = self._catalogue.meta("manifest")
+        if now != self._manifest:
+            made, new = read_manifest(self._manifest), read_manifest(now)
+            if made.identity != new.identity:
+                raise IndexMismatch(
+                    f"the index was given the vectors of {new.embedding_model} meanwhile",
+                    "ask again, with that model; a program that goes on running: start it again",
+                )
+            self._manifest = now
+
     def _check(self, vector: Vectors) -> None:
         import numpy
 
@@ -212,17 +260,41 @@ class Searcher:
             raise IndexFault("the question's vector is not finite", "check the embedding model")
 
 
-def _score(entries: Sequence[Entry], vector: Vectors, k: int) -> list[Found]:
+def _score(vectors: Iterable[tuple[int, bytes]], question: Vectors) -> dict[int, float]:
+    """Return the cosine of each vector with the question's, by number."""
     import numpy
 
     from rag.index.store.exact import decode
 
-    if not entries:
-        return []
-    rows = decode([entry.vector for entry in entries], len(vector))
-    scores = numpy.einsum("ij,j->i", rows.astype(numpy.float64), vector.astype(numpy.float64))
+    numbers, blobs = [], []
+    for number, vector in vectors:
+        numbers.append(number)
+        blobs.append(vector)
+    rows = decode(blobs, len(question)).astype(numpy.float64)
+    scores = numpy.einsum("ij,j->i", rows, question.astype(numpy.float64))
+    return dict(zip(numbers, scores.tolist(), strict=True))
+
+
+def _name(occurrences: Iterable[Occurrence], scores: Mapping[int, float]) -> list[Found]:
+    """Return one chunk of each text, best first, with its copies.
+
+    It is the first of those with the best score, in the order of roots, documents and chunks.
+    """
+
+    def order(one: Occurrence) -> tuple[float, str, str, int]:
+        chunk = one.chunk
+        return -scores.get(one.vector, -2.0), one.root, chunk.document_id, chunk.ordinal
+
+    places: dict[int, list[Occurrence]] = {}
+    for one in sorted(occurrences, key=order):
+        places.setdefault(one.text, []).append(one)
     found = [
-        Found(entry.chunk, float(score), entry.root)
-        for entry, score in zip(entries, scores, strict=True)
+        Found(first.chunk, scores[first.vector], first.root, tuple(map(_copy, others)))
+        for first, *others in places.values()
     ]
-    return sorted(found, key=lambda one: (-one.score, one.chunk.id))[:k]
+    return sorted(found, key=lambda one: (-one.score, one.chunk.id))
+
+
+def _copy(one: Occurrence) -> Copy:
+    chunk = one.chunk
+    return Copy(one.root, chunk.document_id, chunk.page, chunk.place, chunk.heading)

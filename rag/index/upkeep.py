@@ -7,64 +7,63 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.index.base.errors import IndexFault, IndexLocked
+from rag.index.base.errors import IndexFault
 from rag.index.base.lock import WRITER, Lock
-from rag.index.projection.child import BUSY
 from rag.index.projection.generations import folder_of, installed_version, remove_others, seal
 from rag.index.projection.process import describe_failure, run
-from rag.index.store.catalogue import Catalogue
+from rag.index.store.catalogue import FILE_NAME, Catalogue
 
 # Below this many it costs less to carry deleted vectors along than to build anew.
 FEWEST_TOMBSTONES = 1000
 MOST_TOMBSTONES = 0.3
 
 
-def verify(folder: Path) -> list[str]:
-    """Return everything that is wrong with an index, one line each; [] when it is sound.
-
-    Nothing is changed.  What is wrong with Chroma alone `rebuild` mends.  Raises IndexMissing,
-    IndexDamaged when the catalogue cannot even be read, and IndexLocked while a run writes or
-    a search has Chroma open.
-    """
-    with _held(folder, "rag verify", writable=False) as catalogue:
-        findings = catalogue.integrity()
-        if catalogue.number("generation"):
-            damage = find_damage(catalogue)
-            findings += [damage] if damage else []
-            status, said = run(catalogue, "check")
-            if status == BUSY:
-                raise IndexLocked(describe_failure(folder, status, said), "close it and try again")
-            findings += _read_findings(folder, status, said)
-        return findings
-
-
 def rebuild(folder: Path, documents: bool | None = None) -> int:
-    """Make Chroma anew from the catalogue and return how many chunks it holds.
+    """Make Chroma anew from the catalogue and return how many passages there are.
 
     `documents` says whether it holds the texts too, None that this stays as it is.  No text
     is embedded.  The old files stay in use until the new ones are complete.  Raises
     IndexMissing, IndexDamaged, IndexLocked, and IndexFault when Chroma fails.
     """
-    with _held(folder, "rag repair", writable=True) as catalogue:
-        if problem := _rebuild(catalogue, documents):
-            raise IndexFault(problem, "searches are exact and complete without Chroma")
-        remove_others(catalogue)
-        return catalogue.count("chunks")
+    with held(folder, "rag repair") as real:
+        catalogue = Catalogue(real, writable=True)
+        try:
+            renew_chroma(catalogue, documents)
+            return catalogue.count("chunks")
+        finally:
+            catalogue.close()
+
+
+def renew_chroma(catalogue: Catalogue, documents: bool | None = None) -> None:
+    """Make Chroma anew and delete the old one; raises IndexFault.
+
+    The caller holds the writer's lock.
+    """
+    if problem := _rebuild(catalogue, documents):
+        raise IndexFault(problem, "searches are exact and complete without Chroma")
+    remove_others(catalogue)
 
 
 @contextmanager
-def _held(folder: Path, command: str, *, writable: bool) -> Iterator[Catalogue]:
-    """Open the catalogue while nobody writes; where there is none, nothing is made."""
+def held(folder: Path, command: str) -> Iterator[Path]:
+    """Keep writers away from an index, and yield its real folder; without one nothing is made.
+
+    Raises IndexMissing, IndexDamaged when only its vectors are left, IndexLocked.
+    """
     folder = folder.expanduser().resolve()
-    Catalogue(folder, writable=False).close()
+    if not (folder / FILE_NAME).exists():
+        Catalogue(folder, writable=False).close()
+    with locked(folder, command):
+        yield folder
+
+
+@contextmanager
+def locked(folder: Path, command: str) -> Iterator[None]:
+    """Hold the lock of the one writer; raises IndexLocked."""
     lock = Lock(folder, WRITER)
     lock.acquire(command)
     try:
-        catalogue = Catalogue(folder, writable=writable)
-        try:
-            yield catalogue
-        finally:
-            catalogue.close()
+        yield
     finally:
         lock.release()
 

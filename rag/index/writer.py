@@ -2,48 +2,63 @@
 
 from __future__ import annotations
 
-import json
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ingest.base.documents import Chunk, Document, Failure, Health, Move, Source, chunk_id
+from ingest.base.errors import SettingsError
 from rag.index.base.errors import IndexFault
 from rag.index.base.lock import CHROMA, Lock
 from rag.index.projection.generations import remove_others
 from rag.index.projection.process import Drain
-from rag.index.store import records
-from rag.index.store.catalogue import UNREAD, Catalogue
-from rag.index.store.records import integer, storable
+from rag.index.store import records, schema
+from rag.index.store.catalogue import FILE_NAME, UNREAD, Catalogue
+from rag.index.store.records import storable
+from rag.index.store.upgrade import safety_copy
 from rag.index.upkeep import make_usable
 
+if TYPE_CHECKING:
+    from ingest.base.documents import Vectors
+
 _ORPHAN_SECONDS = 15.0
+_COLLECTION = re.compile(r"\w[\w .-]{0,63}")
 
 
 class CatalogueWriter(Catalogue):
     """The catalogue in the hands of the one writer."""
+
+    def add_vectors(self, keys: Sequence[str], vectors: Vectors) -> None:
+        """Store vectors, little-endian float32, under their keys; a key keeps its first vector."""
+        rows = [(key, row.astype("<f4").tobytes()) for key, row in zip(keys, vectors, strict=True)]
+        with self._database.transaction("add_vectors"):
+            self._database.run_many(schema.PUT_VECTOR, rows)
+
+    def drop_unused_vectors(self) -> int:
+        """Delete the vectors no chunk needs and return how many there were."""
+        with self._database.transaction("drop_unused_vectors"):
+            before = self.count("vectors")
+            self._run(schema.DROP_VECTORS)
+            return before - self.count("vectors")
 
     def add_document(
         self,
         document: Document,
         chunks: Sequence[Chunk],
         keys: Sequence[str],
-        health: Health,  # noqa: ARG002
+        health: Health,
         recipe: str,
         seen_ns: int,
     ) -> None:
-        """Replace the document and its chunks; a chunk that stays is not told to Chroma again."""
+        """Replace the document and its chunks; Chroma is told of vectors that come or go only."""
         source = document.source
         root, name = storable(source.root), storable(source.id)
         with self._database.transaction("add_document"):
             self._put_source(source, document.fingerprint, recipe, seen_ns)
-            self._run(
-                "UPDATE documents SET title = ?, notes = ?, pages = ? WHERE root = ? AND id = ?",
-                storable(document.title),
-                json.dumps(document.notes),
-                records.write_pages(document.pages),
-                root,
-                name,
-            )
+            description = records.describe_document(document, health)
+            self._run(schema.DESCRIBE_DOCUMENT, *description, root, name)
             self._replace_chunks(root, name, chunks, keys)
 
     def record_failure(
@@ -102,13 +117,31 @@ class CatalogueWriter(Catalogue):
             for (name,) in names:
                 self._remove(stored, str(name))
             self._run("DELETE FROM meta WHERE key = ?", f"{UNREAD}{stored}")
+            self._run("DELETE FROM roots WHERE root = ?", stored)
         return len(names)
 
+    def set_collection(self, root: str, name: str) -> None:
+        """Put a root into the collection of that name, out of the one it was in."""
+        if not _COLLECTION.fullmatch(name):
+            raise SettingsError(
+                f"{name!r} cannot be the name of a collection",
+                "use up to 64 letters, digits, spaces and . _ -, beginning with a letter or digit",
+            )
+        with self._database.transaction("set_collection"):
+            self._run(schema.PUT_ROOT, storable(root))
+            self._run("UPDATE roots SET collection = ? WHERE root = ?", name, storable(root))
+
     def record_unread(self, root: str, failures: Sequence[Failure]) -> None:
-        """Remember the files of a root that were not opened, in place of those before."""
+        """Remember the files of a root that were not opened, in place of those before.
+
+        That there is such a list, even an empty one, tells that the root was read whole.
+        """
         key, value = f"{UNREAD}{storable(root)}", records.write_failures(failures)
-        if value != self.meta(key, "[]"):
-            self.set_meta({key: value}, "record_unread")
+        if value == self.meta(key):
+            return
+        with self._database.transaction("record_unread"):
+            self._run(schema.PUT_ROOT, storable(root))
+            self._set_meta({key: value})
 
     def touch_documents(self, sources: Sequence[Source], seen_ns: int) -> None:
         """Remember new size and time of sources whose content is the same."""
@@ -123,8 +156,9 @@ class CatalogueWriter(Catalogue):
             )
 
     def _put_source(self, source: Source, fingerprint: str, recipe: str, seen_ns: int) -> None:
+        self._run(schema.PUT_ROOT, storable(source.root))
         self._run(
-            records.PUT_SOURCE,
+            schema.PUT_SOURCE,
             storable(source.root),
             storable(source.id),
             fingerprint,
@@ -138,40 +172,49 @@ class CatalogueWriter(Catalogue):
     def _replace_chunks(
         self, root: str, name: str, chunks: Sequence[Chunk], keys: Sequence[str]
     ) -> None:
-        new = dict(zip((chunk.id for chunk in chunks), keys, strict=True))
+        new = {chunk.id for chunk in chunks}
         old = self._rows(
-            "SELECT id, vector_key FROM chunks WHERE root = ? AND document_id = ?", (root, name)
+            "SELECT id, text_number FROM chunks WHERE root = ? AND document_id = ?", (root, name)
         )
-        kept = {str(chunk) for chunk, key in old if new.get(str(chunk)) == key}
-        gone = [(str(chunk),) for chunk, _ in old if str(chunk) not in kept]
-        self._database.run_many("DELETE FROM chunks WHERE id = ?", gone)
-        rows = [records.chunk_row(root, name, chunk, new[chunk.id]) for chunk in chunks]
-        self._database.run_many(records.PUT_CHUNK, rows)
-        self._tell("delete", [chunk for (chunk,) in gone if chunk not in new])
-        self._tell("upsert", [chunk.id for chunk in chunks if chunk.id not in kept])
+        gone = [(chunk, text) for chunk, text in old if chunk not in new]
+        with self._told(root, name, keys):
+            self._database.run_many("DELETE FROM chunks WHERE id = ?", [(id,) for id, _ in gone])
+            self._database.run_many(schema.PUT_TEXT, map(records.text_row, chunks))
+            pairs = zip(chunks, keys, strict=True)
+            self._database.run_many(
+                schema.PUT_CHUNK, [records.chunk_row(root, name, *pair) for pair in pairs]
+            )
+        list(self._rows_in(schema.DROP_TEXTS, [text for _, text in gone]))
+
+    @contextmanager
+    def _told(self, root: str, name: str, keys: Sequence[str]) -> Iterator[None]:
+        """Tell Chroma which vectors of a document, or of these keys, come into use or go out."""
+        new = dict.fromkeys(keys)
+        rows = self._rows(schema.KEYS_OF_DOCUMENT, (root, name))
+        old = [str(row[0]) for row in rows if row[0] not in new]
+        touched = [*old, *new]
+        before = self._in_use(touched)
+        yield
+        after = {*new, *self._in_use(old)}
+        lost, won = before - after, after - before
+        tell = [(key, "delete") for key in touched if key in lost]
+        tell += [(key, "upsert") for key in touched if key in won]
+        self._database.run_many("INSERT INTO outbox (key, op) VALUES (?, ?)", tell)
+
+    def _in_use(self, keys: Sequence[str]) -> set[str]:
+        sql = f"{schema.KEYS_IN_USE} WHERE key IN ({{}})"
+        return {str(row[0]) for row in self._rows_in(sql, keys)}
 
     def _rename_chunks(self, root: str, name: str, recipe: str) -> None:
-        rows = self._rows(
-            "SELECT rowid, id, ordinal, text FROM chunks WHERE root = ? AND document_id = ?"
-            " ORDER BY ordinal",
-            (storable(root), name),
-        )
-        ids = [chunk_id(root, name, integer(o), str(text), recipe) for _, _, o, text in rows]
-        self._database.run_many(
-            "UPDATE chunks SET id = ? WHERE rowid = ?",
-            [(new, row[0]) for new, row in zip(ids, rows, strict=True)],
-        )
-        self._tell("delete", [str(row[1]) for row in rows])
-        self._tell("upsert", ids)
+        rows = [
+            (chunk_id(root, name, chunk.ordinal, chunk.text, recipe), chunk.id)
+            for chunk in self.chunks(root, name)
+        ]
+        self._database.run_many("UPDATE chunks SET id = ? WHERE id = ?", rows)
 
     def _remove(self, root: str, name: str) -> None:
         self._replace_chunks(root, name, (), ())
         self._run("DELETE FROM documents WHERE root = ? AND id = ?", root, name)
-
-    def _tell(self, op: str, ids: Sequence[str]) -> None:
-        self._database.run_many(
-            "INSERT INTO outbox (chunk_id, op) VALUES (?, ?)", [(name, op) for name in ids]
-        )
 
 
 class Writer:
@@ -200,6 +243,8 @@ class Writer:
             owner.release()
         problem = make_usable(self.catalogue, self._documents)
         self._may_drain = not problem
+        if self._may_drain and not self.catalogue.upgraded:
+            safety_copy(self.catalogue.folder / FILE_NAME).unlink(missing_ok=True)
         return problem
 
     def start_drain(self) -> None:

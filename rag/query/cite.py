@@ -33,8 +33,8 @@ class Citation:
     """A statement's source: `quote` stands at `start:end` of the document, on `page`,
     which a person calls `place`.
 
-    `number` is the passage's number in the prompt.  `verified` says that the quote holds
-    every number of the statement and at least half of its words.
+    `number` is the passage's number in the prompt.  `verified` says that the quote, with the
+    names of the columns above it, holds every number of the statement and half of its words.
     """
 
     number: int
@@ -66,7 +66,7 @@ def cite(
             if not 1 <= number <= len(context):
                 continue
             hit = context[number - 1]
-            start, end, verified = _best_quote(statement, hit.chunk.text)
+            start, end, verified = _best_quote(statement, hit.chunk)
             key = (number, start, end)
             if key in citations and citations[key].verified:
                 continue
@@ -126,8 +126,12 @@ def _statements(text: str) -> list[tuple[str, list[int]]]:
     return statements
 
 
-def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:
-    """Return start and end of the words quoted, else of the passage's nearest sentence."""
+def _best_quote(statement: str, chunk: Chunk) -> tuple[int, int, bool]:
+    """Return start and end of the words quoted, else of the passage's nearest sentence.
+
+    A row of a table says what it says under the names of its columns: they count for each row.
+    """
+    passage = chunk.text
     exact = _find_exact(statement, passage)
     if exact:
         # A full stop that stands behind the mark in the answer belongs to the quote.
@@ -136,11 +140,12 @@ def _best_quote(statement: str, passage: str) -> tuple[int, int, bool]:
     wanted = terms(statement)
     everything = sentence_spans(passage) or [(0, len(passage))]
     spans = [(a, b) for a, b in everything if not _HEADING.match(passage, a)] or everything
-    shares = [len(wanted & terms(passage[a:b])) / (len(wanted) or 1) for a, b in spans]
+    named = terms(chunk.columns)
+    shares = [len(wanted & (terms(passage[a:b]) | named)) / (len(wanted) or 1) for a, b in spans]
     best = max(range(len(spans)), key=lambda i: (shares[i], -i))
     numbers = set(_NUMBER.findall(statement))
     start, end = spans[best]
-    there = set(_NUMBER.findall(passage[start:end]))
+    there = set(_NUMBER.findall(f"{passage[start:end]} {chunk.columns}"))
     return start, end, shares[best] >= SUPPORT and numbers <= there
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ingest.base.documents import Chunk
+
+if TYPE_CHECKING:
+    from rag.index.store.records import Copy
 
 
 class Scored(Protocol):
@@ -27,12 +30,18 @@ class Scored(Protocol):
         """Return the folder its document was ingested from."""
         ...
 
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """Return the other places at which its text stands."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A retrieved chunk: `rank` counts from 1 without gaps, `why` holds its rank per list.
 
-    `root` is the folder its document was ingested from.
+    `root` is the folder its document was ingested from, `copies` are the other places at which
+    its text stands.
     """
 
     chunk: Chunk
@@ -40,6 +49,7 @@ class Hit:
     rank: int
     why: Mapping[str, int]
     root: str = ""
+    copies: tuple[Copy, ...] = ()
 
 
 def fuse(lists: Mapping[str, Sequence[Scored]], weights: Mapping[str, float], k: int) -> list[Hit]:
@@ -65,8 +75,9 @@ def fuse(lists: Mapping[str, Sequence[Scored]], weights: Mapping[str, float], k:
             ranks.setdefault(key, {})[name] = rank
     best = sorted(scores, key=lambda key: (-scores[key], key))[:k]
     return [
-        Hit(found_as[key].chunk, scores[key], rank, ranks[key], found_as[key].root)
+        Hit(one.chunk, scores[key], rank, ranks[key], one.root, one.copies)
         for rank, key in enumerate(best, start=1)
+        for one in (found_as[key],)
     ]
 
 

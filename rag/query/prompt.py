@@ -48,6 +48,14 @@ def label(chunk: Chunk, place: str = "") -> str:
     return HEADING_SEPARATOR.join([where, *headings])
 
 
+def passage_text(chunk: Chunk) -> str:
+    """Return what a model is shown of a chunk: rows of a table below the names of its columns.
+
+    The names are not part of the chunk, so they stand apart and are never quoted with it.
+    """
+    return f"{chunk.columns}\n\n{chunk.text}" if chunk.columns else chunk.text
+
+
 def build_prompt(
     question: str,
     hits: Sequence[Hit],
@@ -72,7 +80,7 @@ def build_prompt(
     context: list[Hit] = []
     passages: list[Passage] = []
     for hit in hits:
-        passage = Passage(len(passages) + 1, label(hit.chunk), hit.chunk.text)
+        passage = Passage(len(passages) + 1, label(hit.chunk), passage_text(hit.chunk))
         needed = count(render_passages([passage], fence) + "\n\n")
         if needed > budget:
             continue

@@ -13,12 +13,10 @@ if TYPE_CHECKING:
 
 # The dense list alone; a lexical list takes its place beside it here.
 WEIGHTS = {"dense": 1.0}
-# Asked for more than is needed, so that enough is left when copies are dropped.
-SPARE = 3
 
 
 class Searchable(Protocol):
-    """An index that finds the chunks nearest to a vector."""
+    """An index that finds the texts nearest to a vector, each once."""
 
     def search(
         self, vector: Vectors, k: int, selection: Selection | None = None
@@ -36,13 +34,6 @@ def retrieve(
 ) -> list[Hit]:
     """Return the `k` best chunks for the question, best first, no text twice.
 
-    A file that was copied or moved to another folder would otherwise fill the list with
-    the same passages.
+    A file that was copied would otherwise fill the list with the same passages.
     """
-    dense = index.search(embed_query(question), SPARE * k, selection)
-    return fuse({"dense": _without_copies(dense)}, WEIGHTS, k)
-
-
-def _without_copies(found: Sequence[Scored]) -> list[Scored]:
-    """Keep the first, best-ranked chunk of each text."""
-    return list({item.chunk.embedding_text: item for item in reversed(found)}.values())[::-1]
+    return fuse({"dense": index.search(embed_query(question), k, selection)}, WEIGHTS, k)

@@ -23,7 +23,9 @@ KINDS = ("add", "add", "add", "change", "change", "move", "remove", "fail")
 def choose(state: dict[str, list[str]], dice: random.Random, number: int) -> dict[str, object]:
     kind = dice.choice(KINDS) if state else "add"
     name = dice.choice(sorted(state)) if kind != "add" else f"{number:04d}.txt"
+    # One passage stands in most documents: it must stay until the last of them goes.
     texts = [f"text {number} {i}" for i in range(dice.randint(1, 40))]
+    texts += ["shared"] * (number % 3)
     if kind == "change":
         texts = [*state[name][: len(state[name]) // 2], *texts]
     return {"kind": kind, "name": name, "texts": texts, "new": f"moved {number:04d}.txt"}

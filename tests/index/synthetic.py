@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy
 
 from ingest.base.documents import Chunk, Document, Health, Source, chunk_id
+from ingest.embed import vector_key
 from rag.index.manifest import Manifest
 
 ROOT = "/folder"
@@ -52,7 +53,8 @@ def document(
 
 
 def key(text: str) -> str:
-    return hashlib.sha256(f"model-a {text}".encode("utf-8", "surrogatepass")).hexdigest()
+    """The key of the vector of a text below the heading that `document` gives all of them."""
+    return vector_key(manifest().identity, " ".join(f"Title {text}".split()))
 
 
 def add(index, name: str, texts: Sequence[str], **place: str) -> list[Chunk]:

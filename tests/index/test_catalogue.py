@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,8 @@ import numpy
 import pytest
 from synthetic import RECIPE, ROOT, document, key, source, unit, words
 
-from ingest.base.documents import Failure, Health, Move, chunk_id
+from ingest.base.documents import Failure, Health, Move, Page, chunk_id
+from ingest.base.errors import SettingsError
 from rag.index.base.errors import (
     DiskFull,
     IndexDamaged,
@@ -44,18 +47,26 @@ def read_all(folder: Path, writable: bool) -> None:
     opened = Catalogue(folder, writable=writable, new=writable)
     try:
         list(opened.all_entries())
+        opened.documents()
     finally:
         opened.close()
 
 
 def stored_texts(catalogue: Catalogue) -> list[str]:
-    return sorted(e.chunk.text for page in catalogue.all_entries() for e in page)
+    return sorted(p.chunk.text for page in catalogue.all_occurrences() for p in page)
+
+
+def told(catalogue: Catalogue) -> list[tuple[str, str]]:
+    """What Chroma is to be told, with the texts for the keys."""
+    texts = ["one", "two", "three", "same", "old", "new", "more", "in the way", "other"]
+    names = {key(text): text for text in texts}
+    return [(op, names[name]) for _, name, op in catalogue.pending()]
 
 
 def test_a_document_comes_back_as_it_was_stored(catalogue: CatalogueWriter) -> None:
     chunks = put(catalogue, "a.txt", ["one\n\ttwo", "three"])
-    entries = sorted(catalogue.entries("id", [c.id for c in chunks]), key=lambda e: e.number)
-    assert [entry.chunk for entry in entries] == chunks
+    entries = sorted(catalogue.entries([key(c.text) for c in chunks]), key=lambda e: e.number)
+    assert [entry.chunk for entry in entries] == catalogue.chunks(ROOT, "a.txt") == chunks
     assert entries[0].vector == unit("one\n\ttwo").astype("<f4").tobytes()
     known = catalogue.known(ROOT)["a.txt"]
     assert (known.recipe, known.size_bytes, known.mtime_ns, known.seen_ns) == (RECIPE, 10, 20, 7)
@@ -64,15 +75,87 @@ def test_a_document_comes_back_as_it_was_stored(catalogue: CatalogueWriter) -> N
 
 
 def test_only_what_changed_is_told_to_chroma(catalogue: CatalogueWriter) -> None:
-    first = put(catalogue, "a.txt", ["same", "old"])
+    put(catalogue, "a.txt", ["same", "old"])
     tell_all(catalogue)
-    second = put(catalogue, "a.txt", ["same", "new", "more"])
-    assert [(name, op) for _, name, op in catalogue.pending()] == [
-        (first[1].id, "delete"),
-        (second[1].id, "upsert"),
-        (second[2].id, "upsert"),
-    ]
+    put(catalogue, "a.txt", ["more", "same", "new"])
+    assert told(catalogue) == [("delete", "old"), ("upsert", "more"), ("upsert", "new")]
     assert stored_texts(catalogue) == ["more", "new", "same"]
+
+
+def test_a_text_stands_once_until_its_last_chunk_goes(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["same", "old", "same"])
+    put(catalogue, "b.txt", ["same", "new"])
+    assert (catalogue.count("chunks"), catalogue.count("texts")) == (5, 3)
+    assert told(catalogue) == [("upsert", text) for text in ("same", "old", "new")]
+    tell_all(catalogue)
+    catalogue.remove_documents(ROOT, ["a.txt"])
+    assert (catalogue.count("chunks"), catalogue.count("texts")) == (2, 2)
+    assert told(catalogue) == [("delete", "old")]
+    put(catalogue, "b.txt", ["new"])
+    assert catalogue.count("texts") == 1
+    assert told(catalogue) == [("delete", "old"), ("delete", "same")]
+    assert catalogue.count("vectors") == 3
+
+
+def test_what_is_known_of_a_document_comes_back(catalogue: CatalogueWriter) -> None:
+    made, chunks, keys = document("a.txt", ["one"])
+    pages = (Page(0, "p. 1", 0.5, ("no-text",)), Page(2, "p. 2"))
+    catalogue.add_vectors(keys, unit("one")[None])
+    health = Health("de", 0.25, 3)
+    catalogue.add_document(
+        replace(made, pages=pages, notes=("odd",), encoding="cp1252"),
+        chunks,
+        keys,
+        health,
+        RECIPE,
+        7,
+    )
+    (stored,) = catalogue.documents()
+    assert (stored.pages, stored.page_count, stored.notes) == (pages, 2, ("odd",))
+    assert (stored.encoding, stored.language, stored.collection) == ("cp1252", "de", "default")
+    assert (stored.unknown_share, stored.split_chunks, stored.chunks) == (0.25, 3, 1)
+    failure = Failure("a.txt", "corrupt", "broken")
+    catalogue.record_failure(source("a.txt"), "print", failure, RECIPE, 8)
+    (stored,) = catalogue.documents()
+    assert (stored.pages, stored.encoding, stored.language) == ((), "", "")
+    assert (stored.unknown_share, stored.split_chunks, stored.chunks) == (None, 0, 0)
+
+
+def test_chunks_that_stand_in_other_documents_too_are_counted(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one", "same", "same"])
+    put(catalogue, "b.txt", ["two", "two"])
+    assert catalogue.shared_chunks() == {}
+    put(catalogue, "a.txt", ["same"], root="/other")
+    assert catalogue.shared_chunks() == {(ROOT, "a.txt"): 2, ("/other", "a.txt"): 1}
+
+
+def test_a_root_is_in_one_collection(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one"])
+    catalogue.set_collection("/later", "work 2")
+    assert catalogue.collections() == {ROOT: "default", "/later": "work 2"}
+    catalogue.set_collection("/later", "Büro")
+    put(catalogue, "b.txt", ["two"], root="/later")
+    assert catalogue.collections() == {ROOT: "default", "/later": "Büro"}
+    catalogue.record_unread("/later", [Failure("b.png", "unsupported", "no parser")])
+    assert [(d.id, d.collection) for d in catalogue.documents()] == [
+        ("a.txt", "default"), ("b.png", "Büro"), ("b.txt", "Büro"),
+    ]  # fmt: skip
+    catalogue.remove_root("/later")
+    assert catalogue.collections() == {ROOT: "default"}
+
+
+@pytest.mark.parametrize("name", ["", " x", "-x", "a/b", "x" * 65, "a\nb"])
+def test_a_collection_has_a_plain_name(catalogue: CatalogueWriter, name: str) -> None:
+    with pytest.raises(SettingsError, match="cannot be the name of a collection"):
+        catalogue.set_collection(ROOT, name)
+    assert catalogue.collections() == {}
+
+
+def test_a_key_keeps_its_first_vector(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one"])
+    catalogue.add_vectors([key("one")], unit("other")[None])
+    (entry,) = catalogue.entries([key("one")])
+    assert entry.vector == unit("one").astype("<f4").tobytes()
 
 
 def test_a_chunk_with_another_vector_gets_another_number(catalogue: CatalogueWriter) -> None:
@@ -86,31 +169,30 @@ def test_a_chunk_with_another_vector_gets_another_number(catalogue: CatalogueWri
         made, [replace(chunks[0], heading="New")], ["other"], Health(), RECIPE, 8
     )
     assert catalogue.numbers() != before
-    assert catalogue.entries("id", [chunks[0].id])[0].chunk.heading == "New"
+    assert catalogue.chunks(ROOT, "a.txt")[0].heading == "New"
 
 
 def test_a_chunk_without_a_vector_is_refused_and_nothing_changes(
     catalogue: CatalogueWriter,
 ) -> None:
     put(catalogue, "a.txt", ["old"])
-    with pytest.raises(IndexFault, match="FOREIGN KEY"):
+    with pytest.raises(IndexFault, match="vector_number"):
         catalogue.add_document(*document("a.txt", ["without vector"]), Health(), RECIPE, 7)
     assert stored_texts(catalogue) == ["old"]
 
 
 def test_moving_renames_chunks_and_keeps_vectors(catalogue: CatalogueWriter) -> None:
-    old = put(catalogue, "a.txt", ["one", "two"])
+    put(catalogue, "a.txt", ["one", "two"])
     put(catalogue, "b.txt", ["in the way"])
     tell_all(catalogue)
     numbers = set(catalogue.numbers())
     catalogue.move_document(ROOT, Move("a.txt", source("b.txt"), "print"), 9)
     names = [chunk_id(ROOT, "b.txt", i, text, RECIPE) for i, text in enumerate(["one", "two"])]
-    assert {e.chunk.document_id for e in catalogue.entries("id", names)} == {"b.txt"}
+    assert [c.id for c in catalogue.chunks(ROOT, "b.txt")] == names
+    assert catalogue.chunks(ROOT, "a.txt") == []
     assert set(catalogue.numbers()) < numbers
     assert set(catalogue.known(ROOT)) == {"b.txt"}
-    told = {op: [n for _, n, o in catalogue.pending() if o == op] for op in ("delete", "upsert")}
-    assert told["upsert"] == names
-    assert set(told["delete"]) > {c.id for c in old}
+    assert told(catalogue) == [("delete", "in the way")]
     assert catalogue.count("vectors") == 3
 
 
@@ -163,6 +245,10 @@ def test_unread_files_are_listed_until_the_next_run_says_otherwise(
 
 
 def test_the_same_unread_files_are_not_written_again(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one"])
+    assert catalogue.whole_roots() == []
+    catalogue.record_unread(ROOT, [])
+    assert catalogue.whole_roots() == [ROOT]
     before = catalogue.state()
     catalogue.record_unread(ROOT, [])
     assert catalogue.state() == before
@@ -181,7 +267,8 @@ def test_a_damaged_list_of_unread_files_is_said_so(catalogue: CatalogueWriter, v
 
 
 def test_a_removed_root_leaves_the_others(catalogue: CatalogueWriter) -> None:
-    gone = [*put(catalogue, "a.txt", ["one", "two"]), *put(catalogue, "b.txt", ["three"])]
+    put(catalogue, "a.txt", ["one", "two"])
+    put(catalogue, "b.txt", ["three"])
     put(catalogue, "a.txt", ["other"], root="/other")
     catalogue.record_failure(
         source("c.pdf"), "x", Failure("c.pdf", "encrypted", "no", "do"), RECIPE, 7
@@ -194,7 +281,7 @@ def test_a_removed_root_leaves_the_others(catalogue: CatalogueWriter) -> None:
     assert [(d.root, d.id) for d in catalogue.documents()] == [
         ("/other", "a.txt"), ("/other", "b.png"),
     ]  # fmt: skip
-    assert {(name, op) for _, name, op in catalogue.pending()} == {(c.id, "delete") for c in gone}
+    assert told(catalogue) == [("delete", text) for text in ("one", "two", "three")]
     assert catalogue.remove_root(ROOT) == 0
 
 
@@ -227,6 +314,11 @@ def test_names_that_are_no_text_are_escaped(catalogue: CatalogueWriter) -> None:
         (Selection(media_types=("application/pdf",)), {"docs/b.pdf"}),
         (Selection(path_globs=("docs/*",), suffixes=(".pdf",)), {"docs/b.pdf"}),
         (Selection(roots=("/other",)), set()),
+        (
+            Selection(collections=("default", "none")),
+            {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"},
+        ),
+        (Selection(collections=("work",)), set()),
         (Selection(path_globs=("' OR 1 --",)), set()),
         (Selection(), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
     ],
@@ -237,14 +329,16 @@ def test_selection_limits_the_documents(
     put(catalogue, "docs/a.txt", ["a"])
     put(catalogue, "docs/b.pdf", ["b"], media_type="application/pdf")
     put(catalogue, "docs/deep/c.TXT", ["c"])
-    entries = catalogue.entries("rowid", catalogue.numbers(selection))
-    assert {entry.chunk.document_id for entry in entries} == expected
+    numbers = set(catalogue.numbers(selection))
+    entries = [entry for page in catalogue.all_entries() for entry in page]
+    found = {entry.chunk.document_id for entry in entries if entry.number in numbers}
+    assert found == expected
     assert catalogue.count_selected(selection) == len(expected)
 
 
 def test_more_ids_than_sqlite_has_variables_are_found(catalogue: CatalogueWriter) -> None:
-    chunks = put(catalogue, "a.txt", words(1201))
-    assert len(catalogue.entries("id", [c.id for c in chunks])) == 1201
+    put(catalogue, "a.txt", words(1201))
+    assert len(catalogue.entries([key(text) for text in words(1201)])) == 1201
     assert [len(page) for page in catalogue.all_entries(500)] == [500, 500, 201]
 
 
@@ -278,6 +372,92 @@ def test_a_catalogue_missing_beside_its_vectors_is_not_made_anew(tmp_path: Path)
     with pytest.raises(IndexDamaged, match="is missing"):
         Catalogue(tmp_path, writable=True, new=True)
     assert [path.name for path in tmp_path.iterdir()] == ["index-1"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 99, 100, 512, 4096, 8192, 0.5, -4096, -1])
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_catalogue_cut_anywhere_is_refused_when_it_is_opened(
+    tmp_path: Path, left: float, writable: bool
+) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    put(made, "a.txt", words(300))
+    made.close()
+    path = tmp_path / FILE_NAME
+    content = path.read_bytes()
+    size = int(len(content) * left) if left == 0.5 else int(left)
+    path.write_bytes(content[:size])
+    before = path.read_bytes()
+    with pytest.raises(IndexDamaged, match="nothing was overwritten"):
+        Catalogue(tmp_path, writable=writable, new=writable)
+    assert path.read_bytes() == before
+
+
+def crash(folder: Path, environment: dict[str, str]) -> None:
+    """Let a process store a document and die, so that it stands in the log alone."""
+    script = (
+        "import os, sys, pathlib; sys.path.insert(0, sys.argv[2])\n"
+        "from synthetic import *; from rag.index.writer import CatalogueWriter\n"
+        "catalogue = CatalogueWriter(pathlib.Path(sys.argv[1]), writable=True, new=True)\n"
+        "made, chunks, keys = document('late.txt', words(300, 'late'))\n"
+        "catalogue.add_vectors(keys, numpy.stack([unit(c.text) for c in chunks]))\n"
+        "catalogue.add_document(made, chunks, keys, Health(), RECIPE, 7); os._exit(9)"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(Path(__file__).parent)]
+    assert subprocess.run(command, env=environment, check=False).returncode == 9
+
+
+def test_a_crash_leaves_a_log_that_is_read(
+    tmp_path: Path, python_environment: dict[str, str]
+) -> None:
+    crash(tmp_path, python_environment)
+    opened = Catalogue(tmp_path, writable=True)
+    assert opened.find_losses() == []
+    assert opened.count("chunks") == 300
+    opened.close()
+
+
+def test_a_log_that_was_deleted_after_a_crash_is_told(
+    tmp_path: Path, python_environment: dict[str, str]
+) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    put(made, "a.txt", ["one"])
+    made.close()
+    crash(tmp_path, python_environment)
+    (tmp_path / f"{FILE_NAME}-wal").unlink()
+    opened = Catalogue(tmp_path, writable=True)
+    (told,) = opened.find_losses()
+    assert "wal was deleted" in told
+    assert "rag ingest FOLDER" in told
+    assert stored_texts(opened) == ["one"]
+    opened.close()
+    opened = Catalogue(tmp_path, writable=True)
+    assert opened.find_losses() == []
+    opened.close()
+
+
+def test_a_log_without_its_catalogue_is_not_taken_for_that_of_a_new_one(
+    tmp_path: Path, python_environment: dict[str, str]
+) -> None:
+    crash(tmp_path, python_environment)
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(IndexDamaged, match="is missing beside the files it belongs to"):
+        Catalogue(tmp_path, writable=True, new=True)
+
+
+def test_damage_that_a_crash_hid_is_found_by_the_writer(
+    tmp_path: Path, python_environment: dict[str, str]
+) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    put(made, "a.txt", words(300))
+    made.close()
+    crash(tmp_path, python_environment)
+    path = tmp_path / FILE_NAME
+    content = path.read_bytes()
+    path.write_bytes(content[: 9 * 4096] + b"\xff" * 4096 * 9 + content[18 * 4096 :])
+    opened = Catalogue(tmp_path, writable=True)
+    with pytest.raises(IndexDamaged, match="nothing was overwritten"):
+        opened.find_losses()
+    opened.close()
 
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "half", "other program", "bad page"])

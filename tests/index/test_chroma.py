@@ -17,7 +17,9 @@ from rag.index.store.records import Entry
 def entries(texts: list[str]) -> list[Entry]:
     _, chunks, _ = document("a.txt", texts)
     return [
-        Entry(chunk, "/folder", "text/plain", i, unit(chunk.text).astype("<f4").tobytes())
+        Entry(
+            chunk, "/folder", "text/plain", i, f"key-{i}", unit(chunk.text).astype("<f4").tobytes()
+        )
         for i, chunk in enumerate(chunks)
     ]
 
@@ -33,13 +35,13 @@ def test_more_than_one_batch_is_stored_deleted_and_stored_again(chroma: ChromaVe
     made = entries(words(1500))
     chroma.upsert(made)
     chroma.upsert(made[:10])
-    chroma.delete([entry.chunk.id for entry in made[200:]] + ["never there"])
+    chroma.delete([entry.key for entry in made[200:]] + ["never there"])
     assert chroma.count() == 200
     pages = list(chroma.pages(150))
     assert [len(ids) for ids, _ in pages] == [150, 50]
     rows = {name: row for ids, vectors in pages for name, row in zip(ids, vectors, strict=True)}
     for entry in made[:200]:
-        assert numpy.abs(rows[entry.chunk.id] - unit(entry.chunk.text)).max() < 1e-5
+        assert numpy.abs(rows[entry.key] - unit(entry.chunk.text)).max() < 1e-5
 
 
 def test_scores_are_cosines_best_first(chroma: ChromaVectors) -> None:
@@ -47,7 +49,7 @@ def test_scores_are_cosines_best_first(chroma: ChromaVectors) -> None:
     made = entries(words(20))
     chroma.upsert(made)
     ids, scores = chroma.query(unit("text number 4"), 99)
-    assert ids[0] == made[4].chunk.id
+    assert ids[0] == made[4].key
     assert len(ids) == 20
     expected = sorted((float(unit("text number 4") @ unit(t)) for t in words(20)), reverse=True)
     assert scores == pytest.approx(expected, abs=1e-5)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,8 @@ from rag.index.base.errors import IndexDamaged, IndexFault, IndexLocked, IndexMi
 from rag.index.base.lock import WRITER, Lock
 from rag.index.index import Index
 from rag.index.store.catalogue import Catalogue
-from rag.index.upkeep import find_damage, find_wear, make_usable, rebuild, verify
+from rag.index.upkeep import find_damage, find_wear, make_usable, rebuild
+from rag.index.verify import verify
 from rag.index.writer import CatalogueWriter
 
 
@@ -46,6 +50,11 @@ def facts(folder: Path) -> tuple[int, str, str]:
         catalogue.close()
 
 
+def damage(folder: Path) -> list[str]:
+    """What `verify` says that is damage."""
+    return [finding.message for finding in verify(folder) if finding.damage]
+
+
 def set_meta(folder: Path, key: str, value: str | int) -> None:
     catalogue = Catalogue(folder, writable=True)
     catalogue.set_meta({key: value})
@@ -67,10 +76,10 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_chroma_is_replaced_and_the_answers_stay(large: Path, damage: str) -> None:
+@pytest.mark.parametrize("harm", DAMAGE)
+def test_a_damaged_chroma_is_replaced_and_the_answers_stay(large: Path, harm: str) -> None:
     expected, _ = answers(large, "exact")
-    DAMAGE[damage](large)
+    DAMAGE[harm](large)
     assert "files of Chroma" in facts(large)[1]
     assert answers(large) == (expected, "Chroma")
     assert facts(large) == (2, "", "")
@@ -79,14 +88,14 @@ def test_a_damaged_chroma_is_replaced_and_the_answers_stay(large: Path, damage: 
 def test_verify_names_the_damage_and_changes_nothing(large: Path) -> None:
     DAMAGE["vectors truncated"](large)
     before = facts(large)
-    findings = verify(large)
-    assert "files of Chroma" in findings[0]
+    findings = damage(large)
+    assert any("files of Chroma" in finding for finding in findings)
     assert len(findings) > 1
     assert facts(large) == before
 
 
 def test_verify_finds_nothing_wrong_with_a_sound_index(large: Path) -> None:
-    assert verify(large) == []
+    assert damage(large) == []
 
 
 def test_verify_finds_vectors_and_chunks_that_differ(drained: Path) -> None:
@@ -97,8 +106,8 @@ def test_verify_finds_vectors_and_chunks_that_differ(drained: Path) -> None:
     catalogue.remove_documents(ROOT, ["docs/5.txt"])
     catalogue._database.rows("DELETE FROM outbox")
     catalogue.close()
-    findings = verify(drained)
-    assert "50 chunks of Chroma are not in the catalogue" in findings
+    findings = damage(drained)
+    assert "50 vectors of Chroma are not in the catalogue" in findings
     assert "1 vectors of Chroma differ from the catalogue's" in findings
 
 
@@ -144,9 +153,9 @@ def test_verify_beside_a_writer_is_refused(drained: Path) -> None:
 def test_rebuild_returns_how_many_chunks_chroma_holds(drained: Path, tmp_path: Path) -> None:
     assert rebuild(drained) == 300
     Index.open_for_writing(tmp_path / "empty", manifest()).close()
-    assert verify(tmp_path / "empty") == []
+    assert damage(tmp_path / "empty") == []
     assert rebuild(tmp_path / "empty") == 0
-    assert verify(tmp_path / "empty") == []
+    assert damage(tmp_path / "empty") == []
 
 
 def test_a_sound_chroma_that_was_not_closed_is_kept(drained: Path) -> None:
@@ -205,7 +214,7 @@ def test_a_rebuild_covers_what_was_pending(drained: Path) -> None:
     rebuild(drained, documents=True)
     assert facts(drained) == (2, "", "")
     assert sorted(path.name for path in drained.glob("index-*")) == ["index-2"]
-    assert verify(drained) == []
+    assert damage(drained) == []
     with Index.open_for_reading(drained, search="chroma") as index:
         assert index.status().pending == 0
         assert index.search(unit("a late text"), 1)[0].chunk.text == "a late text"
@@ -228,3 +237,46 @@ def test_a_chroma_that_cannot_be_rebuilt_leaves_the_exact_path(
     assert make_usable(catalogue) == ""
     assert (catalogue.number("generation"), catalogue.count("outbox")) == (2, 0)
     catalogue.close()
+
+
+CRASH = """
+import os, sys, pathlib
+sys.path.insert(0, sys.argv[2])
+from synthetic import add, manifest
+from rag.index.index import Index
+index = Index.open_for_writing(pathlib.Path(sys.argv[1]), manifest(), drain=False)
+add(index, "late.txt", ["a late text"])
+os._exit(9)
+"""
+
+
+def test_a_writer_tells_of_a_log_that_was_deleted_and_goes_on(
+    drained: Path, python_environment: dict[str, str]
+) -> None:
+    command = [sys.executable, "-c", CRASH, str(drained), str(Path(__file__).parent)]
+    assert subprocess.run(command, env=python_environment, check=False).returncode == 9
+    (drained / "catalogue.sqlite-wal").unlink()
+    with Index.open_for_writing(drained, manifest(), drain=False) as index:
+        (told,) = index.warnings
+        assert "catalogue.sqlite-wal was deleted" in told
+        assert index.known(ROOT).keys() == {f"docs/{i}.txt" for i in range(6)}
+        add(index, "late.txt", ["a late text"])
+        assert index.search(unit("a late text"), 1)[0].chunk.text == "a late text"
+
+
+def test_a_folder_that_is_read_only_is_searched_exactly_and_refuses_a_writer(
+    drained: Path,
+) -> None:
+    for path in (drained, *drained.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        if os.access(drained, os.W_OK):
+            pytest.skip("this user, or this system, may write everywhere")
+        with Index.open_for_reading(drained) as index:
+            assert index.search(unit("file 3 number 7"), 1)[0].chunk.text == "file 3 number 7"
+            assert index.search_method.startswith("exact: the lock")
+        with pytest.raises(IndexFault, match="RAG_INDEX_DIR"):
+            Index.open_for_writing(drained, manifest())
+    finally:
+        for path in (drained, *drained.rglob("*")):
+            path.chmod(0o755)

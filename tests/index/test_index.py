@@ -21,6 +21,7 @@ from rag.index.index import Index, Selection
 from rag.index.projection.chroma import ChromaVectors
 from rag.index.projection.generations import folder_of
 from rag.index.store.catalogue import Catalogue
+from rag.index.store.records import Copy
 
 
 def oracle(texts: list[str], question: str, k: int) -> list[str]:
@@ -32,13 +33,13 @@ def texts_found(index: Index, question: str, k: int, selection: Selection | None
     return [found.chunk.text for found in index.search(unit(question), k, selection)]
 
 
-def chroma_ids(folder: Path) -> set[str]:
+def chroma_keys(folder: Path) -> set[str]:
     catalogue = Catalogue(folder, writable=False)
     chroma = ChromaVectors(folder_of(catalogue))
-    ids = {name for names, _ in chroma.pages(100) for name in names}
+    keys = {key for keys, _ in chroma.pages(100) for key in keys}
     chroma.close()
     catalogue.close()
-    return ids
+    return keys
 
 
 @pytest.mark.parametrize("method", ["chroma", "exact"])
@@ -56,9 +57,9 @@ def test_search_equals_brute_force(drained: Path, method: str) -> None:
         assert index.search_method.lower().startswith(method)
 
 
-def test_chroma_holds_exactly_the_chunks_of_the_catalogue(drained: Path) -> None:
+def test_chroma_holds_exactly_the_vectors_in_use(drained: Path) -> None:
     catalogue = Catalogue(drained, writable=False)
-    assert chroma_ids(drained) == set(catalogue.chunk_ids())
+    assert chroma_keys(drained) == catalogue.keys_in_use()
     assert catalogue.count("outbox") == 0
     catalogue.close()
 
@@ -71,8 +72,8 @@ def test_changes_reach_chroma_by_the_next_run(drained: Path) -> None:
         index.record_failure(source("docs/3.txt"), "x", Failure("docs/3.txt", "corrupt", "no"))
     assert index.warnings == []
     catalogue = Catalogue(drained, writable=False)
-    assert chroma_ids(drained) == set(catalogue.chunk_ids())
-    assert catalogue.number("tombstones") == 30 + 50 + 50 + 50
+    assert chroma_keys(drained) == catalogue.keys_in_use()
+    assert catalogue.number("tombstones") == 30 + 50 + 50
     catalogue.close()
     with Index.open_for_reading(drained, search="chroma") as index:
         assert index.search(unit("file 1 number 3"), 1)[0].chunk.document_id == "new/1.txt"
@@ -104,9 +105,74 @@ def test_a_selection_is_searched_exactly(drained: Path) -> None:
         assert index.search_method == "exact: a selection was given"
 
 
+@pytest.mark.parametrize("method", ["chroma", "exact"])
+def test_a_text_is_found_once_and_names_all_its_places(drained: Path, method: str) -> None:
+    with Index.open_for_writing(drained, manifest()) as index:
+        made, chunks, keys = document("b.pdf", ["file 1 number 7", "mine"])
+        index.add_vectors(
+            ["another key", keys[1]], numpy.stack([unit("under a heading"), unit("mine")])
+        )
+        elsewhere = replace(chunks[0], heading="Other", page=3, place="p. 3")
+        index.add_document(made, [elsewhere, chunks[1]], ["another key", keys[1]], Health())
+        add(index, "a.txt", ["file 1 number 7"], root="/second")
+    assert index.warnings == []
+    with Index.open_for_reading(drained, search=method) as index:
+        first, second = index.search(unit("file 1 number 7"), 2)
+        assert (first.root, first.chunk.document_id) == (ROOT, "docs/1.txt")
+        assert first.copies == (
+            Copy("/second", "a.txt", None, "", "Title"),
+            Copy(ROOT, "b.pdf", 3, "p. 3", "Other"),
+        )
+        assert second.copies == ()
+        (found,) = index.search(unit("under a heading"), 1)
+        assert (found.chunk.document_id, found.score) == ("b.pdf", pytest.approx(1))
+        assert [copy.document_id for copy in found.copies] == ["docs/1.txt", "a.txt"]
+        assert len(index.search(unit("x"), 999)) == 301
+
+
+def test_with_a_selection_only_its_own_places_count(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest(), drain=False) as index:
+        add(index, "a.txt", ["file 1 number 7", "file 2 number 7"], root="/second")
+        index.set_collection("/second", "work")
+        assert index.collections() == {"default": [ROOT], "work": ["/second"]}
+        work = Selection(collections=("work",))
+        found = index.search(unit("file 1 number 7"), 9, work)
+        assert [one.chunk.text for one in found] == ["file 1 number 7", "file 2 number 7"]
+        assert {(one.root, one.copies) for one in found} == {("/second", ())}
+        assert index.count(work) == 2
+
+
+def test_so_many_copies_do_not_crowd_out_the_other_texts(tmp_path: Path) -> None:
+    with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
+        near = [unit("question") + unit(f"noise {i}") * 0.01 for i in range(60)]
+        keys = [f"key {i}" for i in range(60)]
+        index.add_vectors(keys, numpy.stack([row / numpy.linalg.norm(row) for row in near]))
+        for i, name in enumerate(keys):
+            made, (chunk,), _ = document(f"{i}.txt", ["the same"])
+            index.add_document(made, [replace(chunk, heading=f"H {i}")], [name], Health())
+        add(index, "other.txt", words(5))
+        found = index.search(unit("question"), 4)
+        assert [one.chunk.text for one in found] == ["the same", *oracle(words(5), "question", 3)]
+        assert len(found[0].copies) == 59
+        best = max(float(row @ unit("question")) / numpy.linalg.norm(row) for row in near)
+        assert found[0].score == pytest.approx(best)
+
+
+def test_what_only_moved_tells_chroma_nothing(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest(), drain=False) as index:
+        add(index, "docs/0.txt", ["a new paragraph", *words(50, "file 0")[::-1]])
+        assert index.status().pending == 1
+        add(index, "copy of 1.txt", words(50, "file 1"))
+        index.remove_documents(ROOT, ["docs/1.txt"])
+        index.move_document(ROOT, Move("docs/2.txt", source("new/2.txt"), "print"))
+        assert index.status().pending == 1
+
+
 def test_ties_are_in_the_order_of_ids(tmp_path: Path) -> None:
     with Index.open_for_writing(tmp_path, manifest(), drain=False) as index:
-        chunks = [add(index, f"{i}.txt", ["the same", f"other {i}"])[0] for i in range(9)]
+        texts = words(9)
+        index.add_vectors([key(text) for text in texts], numpy.stack([unit("the same")] * 9))
+        chunks = [add(index, f"{i}.txt", [text])[0] for i, text in enumerate(texts)]
         expected = sorted(chunk.id for chunk in chunks)[:4]
         assert [found.chunk.id for found in index.search(unit("the same"), 4)] == expected
 

@@ -89,33 +89,37 @@ class Ordeal:
         """Everything acknowledged is there once and is found; nothing that went away is."""
         catalogue = Catalogue(self.folder, writable=False)
         stored: dict[str, list[str]] = {}
-        entries = [entry for page in catalogue.all_entries() for entry in page]
+        entries = [entry for page in catalogue.all_occurrences() for entry in page]
         for entry in sorted(entries, key=lambda entry: entry.chunk.ordinal):
             stored.setdefault(entry.chunk.document_id, []).append(entry.chunk.text)
         assert catalogue.integrity() == []
         catalogue.close()
         assert stored in (self.state, self.in_doubt)
         self.state = stored
-        alive = {text: name for name, texts in stored.items() for text in texts}
+        alive: dict[str, set[str]] = {}
+        for name, texts in stored.items():
+            for text in texts:
+                alive.setdefault(text, set()).add(name)
         gone = sorted(self.gone - set(alive))
         dice = random.Random(self.rounds)
         with Index.open_for_reading(self.folder, search=method) as index:
             for text in dice.sample(sorted(alive), min(30, len(alive))):
                 found = index.search(unit(text), 2)
-                assert (found[0].chunk.text, found[0].chunk.document_id) == (text, alive[text])
+                places = {found[0].chunk.document_id, *(c.document_id for c in found[0].copies)}
+                assert (found[0].chunk.text, places) == (text, alive[text])
                 assert len(found) < 2 or found[1].chunk.text != text
             for text in dice.sample(gone, min(10, len(gone))):
                 assert text not in [one.chunk.text for one in index.search(unit(text), 5)]
 
     def check_chroma(self) -> None:
-        """After a run that nobody disturbs Chroma holds the ids of the catalogue."""
+        """After a run that nobody disturbs Chroma holds the vectors in use."""
         with Index.open_for_writing(self.folder, manifest()) as index:
             pass
         assert index.warnings == []
         catalogue = Catalogue(self.folder, writable=False)
         assert (catalogue.count("outbox"), find_damage(catalogue)) == (0, "")
         chroma = ChromaVectors(folder_of(catalogue))
-        assert {name for ids, _ in chroma.pages() for name in ids} == set(catalogue.chunk_ids())
+        assert {key for keys, _ in chroma.pages() for key in keys} == catalogue.keys_in_use()
         chroma.close()
         catalogue.close()
         self.check("chroma")

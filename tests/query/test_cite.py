@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,3 +135,17 @@ def test_every_mark_has_a_citation_and_every_quote_occurs(answer):
             chunk.text[citation.start - chunk.start : citation.end - chunk.start] == citation.quote
         )
         assert citation.quote
+
+
+def test_names_of_columns_count_for_each_row_and_are_never_quoted():
+    rows = "Sales | 500 | 620\nStaff | 20 | 25"
+    chunk = Chunk("1", "a.csv", 1, rows, 40, 40 + len(rows), 9, None, "T", "", "Team | 2024 | 2025")
+    said = "The team Sales has 620 in 2025 [1]."
+    (found,) = cite(said, [Hit(chunk, 1.0, 1, {})], place_at)[1]
+    assert found.quote in rows
+    assert "620" in found.quote
+    assert found.verified
+    (bare,) = cite(said, [Hit(replace(chunk, columns=""), 1.0, 1, {})], place_at)[1]
+    assert not bare.verified
+    (header,) = cite('"Team | 2024 | 2025" [1]', [Hit(chunk, 1.0, 1, {})], place_at)[1]
+    assert header.quote in rows

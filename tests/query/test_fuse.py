@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.base.documents import Chunk
+from rag.index.store.records import Copy
 from rag.query.fuse import fuse
 
 
@@ -12,6 +13,7 @@ class Found:
     chunk: Chunk
     score: float
     root: str = "/docs"
+    copies: tuple[Copy, ...] = ()
 
 
 def chunk(name: str) -> Chunk:
@@ -27,6 +29,12 @@ def test_single_list_keeps_order_and_scores():
     hits = fuse({"dense": found(a=0.9, b=0.5, c=0.4)}, {"dense": 1.0}, 2)
     assert [(hit.chunk.id, hit.score, hit.rank, hit.why) for hit in hits] == [
         ("a", 0.9, 1, {"dense": 1}), ("b", 0.5, 2, {"dense": 2})]  # fmt: skip
+
+
+def test_hits_keep_the_other_places_of_their_text():
+    copies = (Copy("/docs", "b.md", None, "", "B"),)
+    (hit,) = fuse({"dense": [Found(chunk("a"), 0.9, "/docs", copies)]}, {"dense": 1.0}, 2)
+    assert (hit.root, hit.copies) == ("/docs", copies)
 
 
 def test_two_lists_are_weighed_on_one_scale():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -57,6 +58,15 @@ def test_passage_n_is_the_nth_of_the_context_and_the_question_comes_last():
     assert [h.chunk.text for h in prompt.context] == ["first", "second"]
     assert rest == "Question: Why so?"
     assert prompt.messages[0].role == "system"
+
+
+def test_rows_of_a_table_stand_below_the_names_of_their_columns():
+    rows = "Sales | 500\nStaff | 20"
+    plain = hit(1, rows)
+    prompt = build([replace(plain, chunk=replace(plain.chunk, columns="Team | Budget")), plain])
+    passages, _ = read_passages(prompt.messages[1].content)
+    assert [p.text for p in passages] == [f"Team | Budget\n\n{rows}", rows]
+    assert prompt.tokens == 64 + sum(words(message.content) for message in prompt.messages)
 
 
 def test_lowest_ranks_are_left_out_when_the_context_is_small():

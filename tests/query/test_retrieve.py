@@ -1,8 +1,9 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 
 from ingest.base.documents import Chunk
+from rag.index.store.records import Copy
 from rag.query.retrieve import retrieve
 
 
@@ -11,6 +12,7 @@ class Found:
     chunk: Chunk
     score: float
     root: str = "/docs"
+    copies: tuple[Copy, ...] = ()
 
 
 class Index:
@@ -41,6 +43,8 @@ def test_best_chunks_come_with_their_rank_in_each_list():
     assert index.asked == ([3.0, 0.0], None)
 
 
-def test_copies_of_a_passage_do_not_crowd_out_others():
-    index = Index("a", "a", "b", "b", "b", "c")
-    assert [h.chunk.id for h in retrieve("why", embed, index, 2)] == ["0", "2"]
+def test_copies_of_a_passage_come_with_the_hit():
+    index = Index("a", "b")
+    index.found[0] = replace(index.found[0], copies=(Copy("/docs", "z.md", 3, "p. 3", "T"),))
+    hits = retrieve("why", embed, index, 2)
+    assert [[copy.document_id for copy in hit.copies] for hit in hits] == [["z.md"], []]

@@ -1,8 +1,8 @@
 """The process that opens Chroma to write or to check it, so that its crashes are not ours.
 
-`python -m rag.index.projection.child drain|check|rebuild FOLDER`: `drain` tells Chroma what the
-outbox holds until "finish" or the end of standard input; `check` writes its findings as a JSON
-list.
+`python -m rag.index.projection.child drain|check|rebuild|salvage FOLDER`: `drain` tells Chroma
+what the outbox holds until "finish" or the end of standard input; `check` writes its findings as
+a JSON list; `salvage` fills the empty catalogue in FOLDER from the Chroma that `--source` names.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ _PATIENCE_SECONDS = 10.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do one command and return its exit status: 0 done, 75 Chroma is open elsewhere."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=("drain", "check", "rebuild"))
+    parser.add_argument("command", choices=("drain", "check", "rebuild", "salvage"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--documents", action="store_true")
+    parser.add_argument("--source", type=Path)
     parser.add_argument("--fail", type=arm_from_argument)
     asked = parser.parse_args(arguments)
     # Ctrl-C reaches the whole group; the parent decides when this process may stop.
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return drain(catalogue, lock, asked.documents, _Orders())
         if asked.command == "check":
             return write_findings(catalogue, lock)
+        if asked.command == "salvage":
+            return salvage(catalogue, asked.source)
         return rebuild(catalogue, lock, asked.documents)
     except IndexFault as error:
         sys.stderr.write(f"{error.message}\n")
@@ -142,17 +145,17 @@ def _describe(documents: bool) -> dict[str, str | int]:
 def tell(catalogue: Catalogue, chroma: ChromaVectors) -> bool:
     """Tell Chroma one batch, then forget it; return whether there was any.
 
-    What a chunk became since counts, not what the outbox called it, so a batch can be told
-    twice and a chunk that is gone is never told again.
+    What became of a vector since counts, not what the outbox called it, so a batch can be told
+    twice and a vector that is out of use is never told again.
     """
     with catalogue.snapshot():
         batch = catalogue.pending(BATCH)
-        names = list(dict.fromkeys(name for _, name, _ in batch))
-        entries = catalogue.entries("id", names)
+        keys = list(dict.fromkeys(key for _, key, _ in batch))
+        entries = catalogue.entries(keys)
     if not batch:
         return False
-    alive = {entry.chunk.id for entry in entries}
-    gone = [name for name in names if name not in alive]
+    alive = {entry.key for entry in entries}
+    gone = [key for key in keys if key not in alive]
     reach("chroma:before-write")
     chroma.upsert(entries)
     chroma.delete(gone)
@@ -185,12 +188,30 @@ def rebuild(catalogue: Catalogue, lock: Lock, documents: bool) -> int:
     for page in catalogue.all_entries():
         reach("rebuild:page")
         chroma.upsert(page)
-    if chroma.count() != catalogue.count("chunks"):
+    if chroma.count() != len(catalogue.numbers()):
         raise IndexFault("Chroma does not hold what it was told", "run rag repair again")
     chroma.close()
     settle(folder)
     facts = {"seal": seal(folder), **_describe(documents)}
     catalogue.flip(generation, pending[-1][0] if pending else 0, facts)
+    return 0
+
+
+def salvage(catalogue: Catalogue, source: Path) -> int:
+    """Keep the vectors of a Chroma whose catalogue is lost, so that they need not be made again."""
+    from rag.index.care.salvage import keep_vectors
+    from rag.index.projection.chroma import ChromaVectors
+
+    owner = Lock(source.parent, CHROMA)
+    if not owner.try_acquire("rag repair", _PATIENCE_SECONDS):
+        return BUSY
+    try:
+        chroma = ChromaVectors(source)
+        for keys, vectors in chroma.pages():
+            keep_vectors(catalogue.folder, keys, vectors)
+        chroma.close()
+    finally:
+        owner.release()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The only home of chromadb: one collection of ids and vectors in a folder of its own."""
+"""The only home of chromadb: one collection of vectors by their keys, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -57,25 +57,25 @@ class ChromaVectors:
         )
 
     def upsert(self, entries: Sequence[Entry]) -> None:
-        """Store chunks with their vectors, replacing those with the same id."""
+        """Store vectors under their keys, replacing those that are there."""
         for start in range(0, len(entries), self._most):
             batch = entries[start : start + self._most]
             with _translated("be written"):
                 self._collection.upsert(
-                    ids=[entry.chunk.id for entry in batch],
+                    ids=[entry.key for entry in batch],
                     embeddings=_stack(batch),
                     metadatas=[describe(entry) for entry in batch],
                     documents=[entry.chunk.text for entry in batch] if self._documents else None,
                 )
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Delete by id; unknown ids are no error."""
-        for start in range(0, len(ids), self._most):
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete by key; unknown keys are no error."""
+        for start in range(0, len(keys), self._most):
             with _translated("be written"):
-                self._collection.delete(ids=list(ids[start : start + self._most]))
+                self._collection.delete(ids=list(keys[start : start + self._most]))
 
     def query(self, vector: numpy.ndarray[Any, Any], k: int) -> tuple[list[str], list[float]]:
-        """Return ids and cosines of the nearest, best first, at most `k`; approximate."""
+        """Return keys and cosines of the nearest, best first, at most `k`; approximate."""
         with _translated("be searched"):
             found = self._collection.query(
                 query_embeddings=vector.reshape(1, -1), n_results=k, include=["distances"]
@@ -83,21 +83,21 @@ class ChromaVectors:
             return found["ids"][0], [1.0 - distance for distance in found["distances"][0]]
 
     def count(self) -> int:
-        """Return how many ids there are."""
+        """Return how many vectors there are."""
         with _translated("be read"):
             return int(self._collection.count())
 
     def pages(self, size: int = MOST_PER_BATCH) -> Iterator[tuple[list[str], Vectors]]:
-        """Yield all ids and vectors, `size` at a time."""
+        """Yield all keys and vectors, `size` at a time."""
         offset = 0
         while True:
             with _translated("be read"):
                 page = self._collection.get(limit=size, offset=offset, include=["embeddings"])
-                ids, vectors = page["ids"], page["embeddings"]
-            if not ids:
+                keys, vectors = page["ids"], page["embeddings"]
+            if not keys:
                 return
-            yield ids, vectors
-            offset += len(ids)
+            yield keys, vectors
+            offset += len(keys)
 
     def close(self) -> None:
         """Close the client, so that every file is complete; closing twice is allowed."""
@@ -106,7 +106,10 @@ class ChromaVectors:
 
 
 def describe(entry: Entry) -> Mapping[str, str]:
-    """Return the metadata of a chunk: few and short, as one bad record bricks a collection."""
+    """Return the metadata of a vector: few and short, as one bad record bricks a collection.
+
+    They are those of one of the documents that have it, under the name it had by then.
+    """
     facts = {"path": entry.chunk.document_id, "media_type": entry.media_type}
     return {key: _shorten(value) for key, value in facts.items()}
 

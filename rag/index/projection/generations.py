@@ -53,6 +53,15 @@ def seal(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def count_bytes(folder: Path) -> int:
+    """Return the size of all files of an index."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # a writer may delete it meanwhile
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
 def installed_version() -> str:
     """Return the version of chromadb without importing it, "" when it is not installed."""
     try:

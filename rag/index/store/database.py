@@ -7,6 +7,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from typing import TypeAlias
@@ -19,7 +20,10 @@ Row: TypeAlias = "tuple[Value, ...]"
 
 _BUSY_SECONDS = 30.0
 _DISK_HINT = "free some space and run the same command again; nothing that was stored is lost"
-DAMAGE_HINT = "restore a backup, or move the folder away and ingest again; nothing was overwritten"
+DAMAGE_HINT = (
+    "rag repair saves what can be read, rag import FILE brings back an export;"
+    " nothing was overwritten"
+)
 
 
 class Database:
@@ -32,9 +36,10 @@ class Database:
         self.path = path
         self._lock = RLock()
         with translated(path):
-            self._connection = _connect(path, "rw" if writable else "ro")
+            self._connection = connect(path, "rw" if writable else "ro")
         try:
             self._check_version(version)
+            self._refuse_cut()
         except BaseException:
             self.close()
             raise
@@ -109,8 +114,27 @@ class Database:
                 f"the index has format {found}, this program reads up to {version}",
                 "update the program, or make another: rag ingest --index OTHER FOLDER",
             )
+        if isinstance(found, int) and 0 < found < version and tables:
+            raise IndexMismatch(
+                f"the index has format {found}, this program reads {version}",
+                "bring it up to date: rag repair; nothing is embedded again",
+            )
         if found != version or not tables:
             raise IndexDamaged(f"{self.path} is not a catalogue of this program", DAMAGE_HINT)
+
+    def _refuse_cut(self) -> None:
+        """Raise IndexDamaged when the last page is cut: SQLite takes it to end in zeros.
+
+        The file is never opened beside SQLite: to close it would free the locks of this process.
+        """
+        (pages,), (size,) = *self.rows("PRAGMA page_count"), *self.rows("PRAGMA page_size")
+        if find_log(self.path).left:
+            return  # what is not in the file may be in there
+        expected, there = int(str(pages)) * int(str(size)), self.path.stat().st_size
+        if there < expected:
+            raise IndexDamaged(
+                f"{self.path} is cut off: {there} of {expected} bytes are left", DAMAGE_HINT
+            )
 
 
 def create(path: Path, schema: str, version: int) -> None:
@@ -118,20 +142,49 @@ def create(path: Path, schema: str, version: int) -> None:
     unfinished = path.with_name(f"{path.name}.new")
     with translated(path):
         unfinished.unlink(missing_ok=True)
-        with contextlib.closing(_connect(unfinished, "rwc")) as connection:
+        with contextlib.closing(connect(unfinished, "rwc")) as connection:
             connection.executescript(f"{schema}; PRAGMA user_version = {version}")
             connection.execute("PRAGMA journal_mode = WAL")
         unfinished.replace(path)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def log_of(path: Path) -> Path:
+    """Return where SQLite keeps what was stored and is not yet in the file itself."""
+    return path.with_name(f"{path.name}-wal")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Whether a file was `left` with a log, by a crash or as it is open elsewhere, or `lost` it.
+
+    A log is lost when it was deleted by hand, and with it what was stored last.
+    """
+
+    left: bool
+    lost: bool
+
+
+def find_log(path: Path) -> Log:
+    """Look for the log of a file that this process has not opened yet.
+
+    SQLite makes the log before the `-shm` file beside it, and deletes it after that.
+    """
+    beside = path.with_name(f"{path.name}-shm")
+    before, log = beside.exists(), log_of(path)
+    try:
+        return Log(log.stat().st_size > 0, False)
+    except FileNotFoundError:
+        return Log(False, before and beside.exists())
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open a file, `mode` being "ro", "rw" or "rwc", and read from it; raises sqlite3.Error."""
     uri = f"{path.resolve().as_uri()}?mode={mode}"
     try:
         return _configure(uri)
     except sqlite3.OperationalError:
         # On a read-only file system a log cannot be made; without one the file is complete.
-        log = path.with_name(f"{path.name}-wal")
-        if mode != "ro" or log.exists() or os.access(path.parent, os.W_OK):
+        if mode != "ro" or log_of(path).exists() or os.access(path.parent, os.W_OK):
             raise
         return _configure(f"{uri}&immutable=1")
 
@@ -141,6 +194,8 @@ def _configure(uri: str) -> sqlite3.Connection:
         uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
+        # NORMAL would lose the last documents at a power cut; FULL syncs the log once a commit,
+        # which is most of the time a small document takes.  Other sizes of log gained nothing.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

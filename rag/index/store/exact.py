@@ -1,4 +1,4 @@
-"""Exact search: the vectors of all chunks in memory, compared one by one with the question."""
+"""Exact search: all vectors in use in memory, compared one by one with the question."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from rag.index.store.catalogue import Catalogue
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
 
+_PAGE = 2000
+
 
 class ExactVectors:
-    """A copy of the catalogue's vectors, brought up to date before each search.
+    """A copy of the vectors that chunks have, brought up to date before each search.
 
     One thread at a time; inside a snapshot of the catalogue it shows that moment.
     """
@@ -29,9 +31,9 @@ class ExactVectors:
         self._rows: Vectors = numpy.zeros((0, dimension), dtype=numpy.float32)
 
     def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> list[int]:
-        """Return the numbers of the `k` best chunks, all that tie with the last one included.
+        """Return the numbers of the `k` best vectors, all that tie with the last one included.
 
-        `allowed` limits the search to these numbers; None means every chunk.
+        `allowed` limits the search to these numbers; None means every vector in use.
         """
         self._refresh()
         numbers, rows = self._numbers, self._rows
@@ -51,17 +53,19 @@ class ExactVectors:
         if state == self._state:
             return
         now = numpy.asarray(self._catalogue.numbers(), dtype=numpy.int64)
-        last = int(self._numbers.max(initial=0))
         stay = numpy.isin(self._numbers, now)
-        if not stay.all() or (now > last).any():
-            self._merge(stay, last, int(stay.sum()), int((now > last).sum()))
+        new = numpy.setdiff1d(now, self._numbers)
+        if len(new) or not stay.all():
+            self._merge(stay, new)
         self._state = state
 
-    def _merge(self, stay: NDArray[numpy.bool_], last: int, kept: int, new: int) -> None:
-        numbers = numpy.empty(kept + new, dtype=numpy.int64)
-        rows = numpy.empty((kept + new, self._dimension), dtype=numpy.float32)
+    def _merge(self, stay: NDArray[numpy.bool_], new: NDArray[numpy.int64]) -> None:
+        kept = int(stay.sum())
+        numbers = numpy.empty(kept + len(new), dtype=numpy.int64)
+        rows = numpy.empty((kept + len(new), self._dimension), dtype=numpy.float32)
         numbers[:kept], rows[:kept] = self._numbers[stay], self._rows[stay]
-        for page in self._catalogue.vector_pages(after=last):
+        for start in range(0, len(new), _PAGE):
+            page = list(self._catalogue.vectors(new[start : start + _PAGE].tolist()))
             end = kept + len(page)
             numbers[kept:end] = [number for number, _ in page]
             rows[kept:end] = decode([row for _, row in page], self._dimension)
@@ -74,7 +78,7 @@ def decode(rows: Sequence[bytes], dimension: int) -> Vectors:
     if any(len(row) != 4 * dimension for row in rows):
         raise IndexDamaged(
             f"the catalogue holds vectors that have not {dimension} numbers",
-            "restore a backup, or ingest into another folder: rag ingest --index OTHER FOLDER",
+            "bring back an export: rag import FILE, or ingest anew: rag ingest --index OTHER",
         )
     matrix = numpy.frombuffer(b"".join(rows), dtype="<f4").reshape(-1, dimension)
     return matrix.astype(numpy.float32, copy=False)

@@ -1,91 +1,15 @@
-"""Rows of the catalogue and back: its tables, the statements that read them, the records made."""
+"""Rows of the catalogue in, records out, and the other way round."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from hashlib import sha256
 
-from ingest.base.documents import Chunk, Failure, Known, Page
+from ingest.base.documents import Chunk, Document, Failure, Health, Known, Page
 from rag.index.base.errors import IndexDamaged
 from rag.index.store.database import Row, Value
-
-TABLES = ("documents", "chunks", "vectors", "outbox")
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE documents (
-    root TEXT NOT NULL, id TEXT NOT NULL, fingerprint TEXT NOT NULL, recipe TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
-    media_type TEXT NOT NULL, title TEXT NOT NULL DEFAULT '',
-    status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('ok', 'skipped')),
-    reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
-    hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
-    pages TEXT NOT NULL DEFAULT '[]',
-    PRIMARY KEY (root, id)
-);
-CREATE TABLE vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL);
-CREATE TABLE chunks (
-    rowid INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
-    root TEXT NOT NULL, document_id TEXT NOT NULL, ordinal INTEGER NOT NULL,
-    text TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
-    tokens INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL,
-    place TEXT NOT NULL, columns TEXT NOT NULL,
-    vector_key TEXT NOT NULL REFERENCES vectors (key),
-    FOREIGN KEY (root, document_id) REFERENCES documents (root, id) ON UPDATE CASCADE
-);
-CREATE INDEX chunks_by_document ON chunks (root, document_id, ordinal);
-CREATE INDEX chunks_by_vector ON chunks (vector_key);
-CREATE TABLE outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, chunk_id TEXT NOT NULL,
-    op TEXT NOT NULL CHECK (op IN ('upsert', 'delete'))
-)"""
-
-PUT_SOURCE = """
-INSERT INTO documents (root, id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, media_type)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root, id) DO UPDATE SET
-    fingerprint = excluded.fingerprint, recipe = excluded.recipe,
-    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
-    seen_ns = excluded.seen_ns, media_type = excluded.media_type, title = '', status = 'ok',
-    reason = '', message = '', hint = '', notes = '[]', pages = '[]'"""
-
-PUT_CHUNK = """
-INSERT INTO chunks
-    (id, root, document_id, ordinal, text, start, "end", tokens, page, heading, place, columns,
-    vector_key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
-    start = excluded.start, "end" = excluded."end", tokens = excluded.tokens,
-    page = excluded.page, heading = excluded.heading,
-    place = excluded.place, columns = excluded.columns"""
-
-KNOWN = "id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, status, reason, message, hint"
-
-DOCUMENTS = """
-SELECT root, id, media_type, title, status, reason, message, hint, notes, pages,
-    size_bytes, (SELECT count(*) FROM chunks c WHERE c.root = d.root AND c.document_id = d.id)
-FROM documents d ORDER BY root, id"""
-
-CHUNKS_OF_DOCUMENTS = "chunks c JOIN documents d ON d.root = c.root AND d.id = c.document_id"
-
-_CHUNK = (
-    'c.id, c.document_id, c.ordinal, c.text, c.start, c."end", c.tokens, c.page, c.heading,'
-    " c.place, c.columns"
-)
-
-ENTRIES = f"""
-SELECT {_CHUNK}, c.root, d.media_type, c.rowid, v.vector
-FROM {CHUNKS_OF_DOCUMENTS} JOIN vectors v ON v.key = c.vector_key"""  # noqa: S608
-
-VECTOR_ROWS = """
-SELECT c.rowid, v.vector FROM chunks c JOIN vectors v ON v.key = c.vector_key
-WHERE c.rowid > ?"""
-
-NEIGHBOURS = f"""
-SELECT {_CHUNK} FROM chunks c JOIN chunks o ON o.root = c.root AND o.document_id = c.document_id
-WHERE o.id = ? AND c.ordinal BETWEEN ? AND ? ORDER BY c.ordinal"""  # noqa: S608
-
-
-PAGES = f"SELECT d.pages FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +18,22 @@ class Selection:
 
     Several values of one condition mean any of them.  `path_globs` are matched against the
     document id (`*` crosses folders, case counts); `suffixes` are like ".pdf", in any case;
-    `roots` are folders that were ingested.
+    `roots` are folders that were ingested, `collections` names under which such were put.
     """
 
     path_globs: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
+    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
     """A source as the index knows it; `status` is "ok" or "skipped" with a reason.
 
-    Of one that was never opened only the reason is known, not its type or size.
+    Of one that was never opened only the reason is known, not its type or size.  `encoding`,
+    `language`, `unknown_share` and `split_chunks` are those of `Document` and `Health`.
     """
 
     root: str
@@ -118,21 +44,56 @@ class StoredDocument:
     reason: str
     message: str
     hint: str
-    notes: tuple[str, ...]
-    page_count: int
-    size_bytes: int
-    chunks: int
+    encoding: str = ""
+    language: str = ""
+    collection: str = ""
+    notes: tuple[str, ...] = ()
+    pages: tuple[Page, ...] = ()
+    unknown_share: float | None = None
+    split_chunks: int = 0
+    size_bytes: int = 0
+    chunks: int = 0
+
+    @property
+    def page_count(self) -> int:
+        """Return how many pages there are, 0 when the format has none."""
+        return len(self.pages)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A chunk with all that search and Chroma need; `vector` is little-endian float32."""
+    """A vector that is in use, and one of the chunks that have it.
+
+    `vector` is little-endian float32; `number` and `key` name it for ever.
+    """
 
     chunk: Chunk
     root: str
     media_type: str
     number: int
+    key: str
     vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A chunk with the numbers of its text and vector: chunks of one text share the number."""
+
+    chunk: Chunk
+    root: str
+    text: int
+    vector: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Another place at which the text of a chunk stands; `heading` is the path to it there."""
+
+    root: str
+    document_id: str
+    page: int | None
+    place: str
+    heading: str
 
 
 def where_selected(selection: Selection) -> tuple[str, list[Value]]:
@@ -146,11 +107,26 @@ def where_selected(selection: Selection) -> tuple[str, list[Value]]:
         if allowed:
             parts.append(f"{column} IN ({','.join('?' * len(allowed))})")
             values.extend(map(storable, allowed))
+    if selection.collections:
+        marks = ",".join("?" * len(selection.collections))
+        parts.append(f"d.root IN (SELECT root FROM roots WHERE collection IN ({marks}))")  # noqa: S608
+        values.extend(map(storable, selection.collections))
     if selection.suffixes:
         parts.append(f"({' OR '.join(['substr(lower(d.id), ?) = ?'] * len(selection.suffixes))})")
         for suffix in selection.suffixes:
             values.extend((-len(suffix), suffix.lower()))
     return " AND ".join(parts), values
+
+
+def hash_text(text: str) -> str:
+    """Return what a text, as it is stored, is known by: 32 hexadecimal digits."""
+    return sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+def text_row(chunk: Chunk) -> Sequence[Value]:
+    """Return the values of `PUT_TEXT`."""
+    text = storable(chunk.text)
+    return hash_text(text), text
 
 
 def chunk_row(root: str, document_id: str, chunk: Chunk, key: str) -> Sequence[Value]:
@@ -160,7 +136,7 @@ def chunk_row(root: str, document_id: str, chunk: Chunk, key: str) -> Sequence[V
         root,
         document_id,
         chunk.ordinal,
-        storable(chunk.text),
+        hash_text(storable(chunk.text)),
         chunk.start,
         chunk.end,
         chunk.tokens,
@@ -169,6 +145,19 @@ def chunk_row(root: str, document_id: str, chunk: Chunk, key: str) -> Sequence[V
         storable(chunk.place),
         storable(chunk.columns),
         key,
+    )
+
+
+def describe_document(document: Document, health: Health) -> Sequence[Value]:
+    """Return the first values of `DESCRIBE_DOCUMENT`, all but root and id."""
+    return (
+        storable(document.title),
+        json.dumps(document.notes),
+        json.dumps([astuple(page) for page in document.pages]),
+        document.encoding,
+        health.language,
+        health.unknown_share,
+        health.split_chunks,
     )
 
 
@@ -192,12 +181,19 @@ def read_chunk(row: Row) -> Chunk:
 
 def read_entry(row: Row) -> Entry:
     """Return the record of a row of `ENTRIES`."""
-    root, media_type, number, vector = row[11:]
-    return Entry(read_chunk(row), str(root), str(media_type), integer(number), blob(vector))
+    root, media_type, number, key, vector = row[11:]
+    chunk = read_chunk(row)
+    return Entry(chunk, str(root), str(media_type), integer(number), str(key), blob(vector))
+
+
+def read_occurrence(row: Row) -> Occurrence:
+    """Return the record of a row of `OCCURRENCES`."""
+    root, text, vector, _ = row[11:]
+    return Occurrence(read_chunk(row), str(root), integer(text), integer(vector))
 
 
 def read_known(row: Row) -> Known:
-    """Return the record of a row of the columns `KNOWN`."""
+    """Return the record of a row of `KNOWN`."""
     name, fingerprint, recipe, size, mtime, seen, status, *why = row
     reason, message, hint = map(str, why)
     failure = Failure(str(name), reason, message, hint) if status == "skipped" else None
@@ -208,8 +204,9 @@ def read_known(row: Row) -> Known:
 
 def read_document(row: Row) -> StoredDocument:
     """Return the record of a row of `DOCUMENTS`."""
-    root, name, media_type, title, status, reason, message, hint = map(str, row[:8])
-    notes, pages, size_bytes, chunks = row[8:]
+    root, name, media_type, title, status, reason, message, hint, *texts = map(str, row[:11])
+    encoding, language, collection = texts
+    notes, pages, unknown_share, split_chunks, size_bytes, chunks = row[11:]
     return StoredDocument(
         root,
         name,
@@ -219,10 +216,15 @@ def read_document(row: Row) -> StoredDocument:
         reason,
         message,
         hint,
-        tuple(json.loads(str(notes))),
-        len(json.loads(str(pages))),
-        integer(size_bytes),
-        integer(chunks),
+        encoding=encoding,
+        language=language,
+        collection=collection,
+        notes=tuple(json.loads(str(notes))),
+        pages=tuple(read_pages(str(pages))),
+        unknown_share=unknown_share if isinstance(unknown_share, float) else None,
+        split_chunks=integer(split_chunks),
+        size_bytes=integer(size_bytes),
+        chunks=integer(chunks),
     )
 
 
@@ -231,7 +233,7 @@ def write_failures(failures: Sequence[Failure]) -> str:
     return json.dumps([[*map(storable, astuple(failure))] for failure in failures])
 
 
-def read_unread(root: str, text: str) -> list[StoredDocument]:
+def read_unread(root: str, collection: str, text: str) -> list[StoredDocument]:
     """Return what `write_failures` wrote of the files of a root that were not opened."""
     try:
         failures = [Failure(*map(str, fields)) for fields in json.loads(text)]
@@ -241,19 +243,22 @@ def read_unread(root: str, text: str) -> list[StoredDocument]:
         ) from error
     return [
         StoredDocument(
-            root, f.source_id, "", "", "skipped", f.reason, f.message, f.hint, (), 0, 0, 0
+            root,
+            f.source_id,
+            media_type="",
+            title="",
+            status="skipped",
+            reason=f.reason,
+            message=f.message,
+            hint=f.hint,
+            collection=collection,
         )
         for f in failures
     ]
 
 
-def write_pages(pages: Sequence[Page]) -> str:
-    """Return pages as one line of JSON."""
-    return json.dumps([astuple(page) for page in pages])
-
-
 def read_pages(text: str) -> list[Page]:
-    """Return what `write_pages` wrote."""
+    """Return the pages that `describe_document` wrote."""
     return [
         Page(start, label, score, tuple(findings))
         for start, label, score, findings in json.loads(text)

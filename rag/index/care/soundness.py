@@ -1,0 +1,161 @@
+"""Is every row of a catalogue what its content says?  Rows in, flaws out, nothing changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy
+
+from ingest.base.documents import chunk_id
+from ingest.embed import vector_key
+from rag.index.base.errors import IndexDamaged
+from rag.index.store import records
+from rag.index.store.catalogue import Catalogue
+from rag.index.store.database import Row
+from rag.index.store.records import blob, hash_text, integer
+
+UNIT_TOLERANCE = 1e-3
+
+_PAGE = 2000
+_ESCAPED = re.compile(r"\\ud([c-f][0-9a-f]{2})")
+
+# Outer joins: a chunk that points nowhere is to be seen, not passed over.
+_CHUNKS = """
+SELECT c.root, c.document_id, d.recipe, d.status, c.id, c.ordinal, t.text, t.hash,
+    c.start, c."end", c.heading, c.columns, v.key, c.vector_number
+FROM chunks c LEFT JOIN documents d ON d.root = c.root AND d.id = c.document_id
+LEFT JOIN texts t ON t.number = c.text_number LEFT JOIN vectors v ON v.number = c.vector_number
+ORDER BY c.root, c.document_id, c.ordinal"""
+
+_WITHOUT_CHUNKS = """
+SELECT root, id FROM documents d WHERE status = 'ok'
+    AND NOT EXISTS (SELECT 1 FROM chunks WHERE root = d.root AND document_id = d.id)"""
+
+_VECTORS = """
+SELECT number, vector, EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number)
+FROM vectors v"""
+
+_LEFT_TEXTS = """
+SELECT count(*) FROM texts
+WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE text_number = texts.number)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong in a document; the same words for the same kind of flaw."""
+
+    what: str
+    root: str
+    document_id: str
+
+
+class Inspector(Catalogue):
+    """A catalogue whose rows are looked at one by one."""
+
+    def bad_vectors(self, dimension: int) -> Iterator[tuple[int, bool]]:
+        """Yield the number of each vector that cannot be right, and whether a chunk has it.
+
+        One that no chunk has may be that of another model, and so of another size.
+        """
+        for rows in self._database.pages(_VECTORS, (), _PAGE):
+            for number, vector, used in rows:
+                if not is_sound(vector, dimension if used else 0):
+                    yield integer(number), bool(used)
+
+    def flaws(self, identity: str, bad: frozenset[int] = frozenset()) -> Iterator[Flaw]:
+        """Yield what is wrong with the chunks of each document.
+
+        `identity` is that of the embedder whose keys the vectors should have; `bad` are the
+        numbers of vectors that are of no use.
+        """
+        rows = (row for page in self._database.pages(_CHUNKS, (), _PAGE) for row in page)
+        for (root, name), chunks in groupby(rows, key=lambda row: (str(row[0]), str(row[1]))):
+            told: set[str] = set()
+            for expected, row in enumerate(chunks):
+                told.update(_flaws_of(row, expected, identity, bad))
+            yield from (Flaw(what, root, name) for what in sorted(told))
+        for row in self._rows(_WITHOUT_CHUNKS):
+            yield Flaw("no chunk", str(row[0]), str(row[1]))
+
+    def unreadable_records(self) -> Iterator[str]:
+        """Yield which parts of the list of documents cannot be understood."""
+        try:
+            self.documents()
+        except IndexDamaged as error:
+            yield error.message
+        except (ValueError, TypeError, AssertionError, KeyError) as error:
+            yield f"what is stored of a document cannot be understood: {error}"
+
+    def unreadable_documents(self) -> Iterator[tuple[str, str]]:
+        """Yield root and id of each document whose pages or notes cannot be understood."""
+        for root, name, notes, pages in self._rows("SELECT root, id, notes, pages FROM documents"):
+            try:
+                list(json.loads(str(notes)))
+                records.read_pages(str(pages))
+            except (ValueError, TypeError):
+                yield str(root), str(name)
+
+    def document_names(self) -> set[tuple[str, str]]:
+        """Return root and id of every document."""
+        return {
+            (str(root), str(name)) for root, name in self._rows("SELECT root, id FROM documents")
+        }
+
+    def left_texts(self) -> int:
+        """Return how many texts there are that no chunk has."""
+        return integer(self._rows(_LEFT_TEXTS)[0][0])
+
+    def unused_vectors(self) -> tuple[int, int]:
+        """Return how many vectors no chunk has, and how many bytes they take."""
+        count, size = self._rows(
+            "SELECT count(*), coalesce(sum(length(vector)), 0) FROM vectors v"
+            " WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number)"
+        )[0]
+        return integer(count), integer(size)
+
+
+def is_sound(vector: object, dimension: int) -> bool:
+    """Say whether a stored vector is finite, of length one and of the size; 0 is any size."""
+    if not isinstance(vector, bytes) or not vector or len(vector) % 4:
+        return False
+    if dimension and len(vector) != 4 * dimension:
+        return False
+    row = numpy.frombuffer(blob(vector), dtype="<f4").astype(numpy.float64)
+    with numpy.errstate(all="ignore"):
+        return bool(abs(numpy.sqrt(row @ row) - 1.0) <= UNIT_TOLERANCE)
+
+
+def _flaws_of(row: Row, expected: int, identity: str, bad: frozenset[int]) -> Iterator[str]:
+    root, name, recipe, status, stored_id, ordinal, text, digest, start, end, *rest = row
+    heading, columns, key, vector = rest
+    if recipe is None or status != "ok":
+        yield "chunks that were not ingested"
+    if ordinal != expected:
+        yield "gaps between chunks"
+    if key is None or vector in bad:
+        yield "chunks without a vector of use"
+    if text is None:
+        yield "chunks without text"
+        return
+    if not isinstance(start, int) or not isinstance(end, int) or end - start != len(str(text)):
+        yield "chunks not as long as their place in the text"
+    if hash_text(str(text)) != digest:
+        yield "texts that were changed"
+    ids = {
+        chunk_id(path, str(name), integer(ordinal), str(text), str(recipe))
+        for path in _spellings(str(root))
+    }
+    if recipe is not None and stored_id not in ids:
+        yield "chunks that are not what their id says"
+    embedded = " ".join(f"{heading!s} {columns!s} {text!s}".split())
+    if key is not None and vector_key(identity, embedded) != key:
+        yield "chunks with the vector of another text"
+
+
+def _spellings(root: str) -> set[str]:
+    """Return a path as it is stored, and as it was if its bytes are no text."""
+    return {root, _ESCAPED.sub(lambda match: chr(0xD000 + int(match[1], 16)), root)}

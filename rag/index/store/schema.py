@@ -1,0 +1,157 @@
+"""The tables of the catalogue and the statements that read and write them."""
+
+from __future__ import annotations
+
+TABLES = ("roots", "documents", "texts", "vectors", "chunks", "outbox")
+
+# A text stands once however many chunks have it, and so does a vector.  Their numbers are never
+# given twice: what was read under one cannot become something else.
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE roots (
+    root TEXT PRIMARY KEY, collection TEXT NOT NULL DEFAULT 'default'
+) WITHOUT ROWID;
+CREATE TABLE documents (
+    root TEXT NOT NULL REFERENCES roots (root), id TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, recipe TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+    media_type TEXT NOT NULL, title TEXT NOT NULL DEFAULT '',
+    status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('ok', 'skipped')),
+    reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
+    hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
+    pages TEXT NOT NULL DEFAULT '[]', encoding TEXT NOT NULL DEFAULT '',
+    language TEXT NOT NULL DEFAULT '', unknown_share REAL,
+    split_chunks INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (root, id)
+);
+CREATE TABLE texts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL
+);
+CREATE TABLE vectors (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL
+);
+CREATE TABLE chunks (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    root TEXT NOT NULL, document_id TEXT NOT NULL, ordinal INTEGER NOT NULL,
+    text_number INTEGER NOT NULL REFERENCES texts (number),
+    start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    tokens INTEGER NOT NULL, page INTEGER, heading TEXT NOT NULL,
+    place TEXT NOT NULL, columns TEXT NOT NULL,
+    vector_number INTEGER NOT NULL REFERENCES vectors (number),
+    FOREIGN KEY (root, document_id) REFERENCES documents (root, id) ON UPDATE CASCADE
+);
+CREATE INDEX chunks_by_document ON chunks (root, document_id, ordinal);
+CREATE INDEX chunks_by_text ON chunks (text_number);
+CREATE INDEX chunks_by_vector ON chunks (vector_number);
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL,
+    op TEXT NOT NULL CHECK (op IN ('upsert', 'delete'))
+)"""
+
+# ---- writing
+
+PUT_ROOT = "INSERT INTO roots (root) VALUES (?) ON CONFLICT DO NOTHING"
+
+PUT_SOURCE = """
+INSERT INTO documents (root, id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, media_type)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root, id) DO UPDATE SET
+    fingerprint = excluded.fingerprint, recipe = excluded.recipe,
+    size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
+    seen_ns = excluded.seen_ns, media_type = excluded.media_type, title = '', status = 'ok',
+    reason = '', message = '', hint = '', notes = '[]', pages = '[]', encoding = '',
+    language = '', unknown_share = NULL, split_chunks = 0"""
+
+DESCRIBE_DOCUMENT = """
+UPDATE documents SET title = ?, notes = ?, pages = ?, encoding = ?, language = ?,
+    unknown_share = ?, split_chunks = ?
+WHERE root = ? AND id = ?"""
+
+PUT_TEXT = "INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
+
+PUT_VECTOR = "INSERT INTO vectors (key, vector) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+
+PUT_CHUNK = """
+INSERT INTO chunks
+    (id, root, document_id, ordinal, text_number, start, "end", tokens, page, heading, place,
+    columns, vector_number)
+VALUES (?, ?, ?, ?, (SELECT number FROM texts WHERE hash = ?), ?, ?, ?, ?, ?, ?, ?,
+    (SELECT number FROM vectors WHERE key = ?))
+ON CONFLICT (id) DO UPDATE SET
+    start = excluded.start, "end" = excluded."end", tokens = excluded.tokens,
+    page = excluded.page, heading = excluded.heading, place = excluded.place,
+    columns = excluded.columns, vector_number = excluded.vector_number"""
+
+DROP_TEXTS = """
+DELETE FROM texts WHERE number IN ({})
+    AND NOT EXISTS (SELECT 1 FROM chunks WHERE text_number = texts.number)"""
+
+DROP_VECTORS = """
+DELETE FROM vectors
+WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE vector_number = vectors.number)"""
+
+TELL_ALL = """
+INSERT INTO outbox (key, op) SELECT key, 'upsert' FROM vectors v
+WHERE EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number) ORDER BY number"""
+
+# ---- documents
+
+KNOWN = """
+SELECT id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, status, reason, message, hint
+FROM documents WHERE root = ?"""
+
+DOCUMENTS = """
+SELECT d.root, d.id, media_type, title, status, reason, message, hint, encoding, language,
+    collection, notes, pages, unknown_share, split_chunks, size_bytes,
+    (SELECT count(*) FROM chunks c WHERE c.root = d.root AND c.document_id = d.id)
+FROM documents d JOIN roots r ON r.root = d.root ORDER BY d.root, d.id"""
+
+# ---- chunks
+
+_CHUNK = (
+    'c.id, c.document_id, c.ordinal, t.text, c.start, c."end", c.tokens, c.page, c.heading,'
+    " c.place, c.columns"
+)
+_WITH_TEXT = "JOIN texts t ON t.number = c.text_number"
+
+CHUNKS_OF_DOCUMENTS = "chunks c JOIN documents d ON d.root = c.root AND d.id = c.document_id"
+# Where few chunks are looked for: SQLite keeps the order of a CROSS JOIN.
+DOCUMENTS_OF_CHUNKS = CHUNKS_OF_DOCUMENTS.replace("JOIN", "CROSS JOIN")
+
+OCCURRENCES = f"""
+SELECT {_CHUNK}, c.root, c.text_number, c.vector_number, c.number
+FROM {DOCUMENTS_OF_CHUNKS} {_WITH_TEXT}"""  # noqa: S608
+
+ENTRIES = f"""
+SELECT {_CHUNK}, c.root, d.media_type, v.number, v.key, v.vector
+FROM vectors v
+JOIN chunks c ON c.number = (SELECT min(number) FROM chunks WHERE vector_number = v.number)
+{_WITH_TEXT} JOIN documents d ON d.root = c.root AND d.id = c.document_id"""  # noqa: S608
+
+CHUNKS_OF_DOCUMENT = f"""
+SELECT {_CHUNK} FROM chunks c {_WITH_TEXT} WHERE c.root = ? AND c.document_id = ?
+ORDER BY c.ordinal"""  # noqa: S608
+
+NEIGHBOURS = f"""
+SELECT {_CHUNK} FROM chunks o JOIN chunks c ON o.root = c.root AND o.document_id = c.document_id
+{_WITH_TEXT} WHERE o.id = ? AND c.ordinal BETWEEN ? AND ? ORDER BY c.ordinal"""  # noqa: S608
+
+SHARED_CHUNKS = """
+SELECT c.root, c.document_id, count(*) FROM chunks c
+WHERE EXISTS (
+    SELECT 1 FROM chunks o WHERE o.text_number = c.text_number
+    AND (o.root <> c.root OR o.document_id <> c.document_id)
+) GROUP BY c.root, c.document_id"""
+
+PAGES = f"SELECT d.pages FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
+
+# ---- vectors in use: those that a chunk has
+
+KEYS_OF_DOCUMENT = """
+SELECT DISTINCT v.key FROM chunks c JOIN vectors v ON v.number = c.vector_number
+WHERE c.root = ? AND c.document_id = ?"""
+
+IN_USE = """
+SELECT number, key FROM vectors v
+WHERE EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number)"""
+
+KEYS_IN_USE = f"SELECT key FROM ({IN_USE})"  # noqa: S608
