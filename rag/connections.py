@@ -122,7 +122,7 @@ class Connections:
         from rag.models.embedding.profile import Wishes, ready_embedder
 
         settings, url = self.settings, self.settings.embeddings_at
-        return ready_embedder(
+        ready = ready_embedder(
             self.servers.endpoint(url),
             self.servers.make_sure_of(url, self.servers.embedding_choice.model),
             self.servers.offer(url).server,
@@ -136,6 +136,9 @@ class Connections:
             ),
             self.servers.embedded.count_tokens if url == EMBEDDED else None,
         )
+        if url == EMBEDDED:
+            ready.embedder.exact_unknown = self.servers.embedded.unknown_share
+        return ready
 
     # ---- chat
 

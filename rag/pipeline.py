@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,39 +11,25 @@ from typing import Self
 
 from ingest.base.documents import IngestReport, Known, Plan, Progress
 from ingest.base.errors import FolderError, PipelineError
+from ingest.discover.plan import real_folder
+from ingest.discover.scan import Looking
 from ingest.pipeline import Options, check_folder, ingest_folder, plan_folder
-from ingest.tokens import count_tokens
 from rag.connections import Connections
 from rag.index.base.errors import IndexMissing
+from rag.index.base.roots import (
+    DEFAULT_COLLECTION,
+    check_collection,
+    choose_collection,
+    roots_inside,
+    whole_root,
+)
 from rag.index.index import Index, IndexStatus
 from rag.index.store.records import Selection
-from rag.models.base.errors import ContextOverflow, OnlyThought
-from rag.models.chat.budget import TokenCounter
-from rag.query.answer import THINKING_SWITCHED_OFF, Answer, refuse, write_answer
+from rag.query.answer import Answer, refuse
 from rag.query.fuse import Hit
-from rag.query.prompt import Prompt, build_prompt
+from rag.query.respond import respond
 from rag.query.retrieve import retrieve
 from rag.settings import Settings
-
-
-def whole_root(folder: Path, roots: Iterable[str]) -> Path:
-    """Return the folder of the index that `folder` is a part of, else `folder` itself.
-
-    A file has one place in an index: what lies inside a folder that was ingested is brought in
-    line with the whole of it.
-    """
-    real = folder.resolve()
-    parents = [root for root in map(Path, roots) if root in real.parents and root.is_dir()]
-    # A file right in a known folder is ingested alone; deeper ones need the folder's own names.
-    if parents and not (folder.is_file() and real.parent in parents):
-        return min(parents, key=lambda root: len(root.parts))
-    return folder
-
-
-def roots_inside(folder: Path, roots: Iterable[str]) -> list[str]:
-    """Return the folders of the index that lie inside `folder`, which now holds their files."""
-    real = folder.resolve()
-    return [root for root in roots if folder.is_dir() and real in Path(root).parents]
 
 
 class Pipeline:
@@ -68,44 +53,74 @@ class Pipeline:
         self._reader: Index | None = None
 
     def ingest(
-        self, folder: str | Path, on_progress: Callable[[Progress], None] = lambda _: None
+        self,
+        folder: str | Path,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        *,
+        collection: str | None = None,
+        remove_many: bool = False,
+        known_only: bool = False,
     ) -> IngestReport:
         """Bring the index in line with the folder; what is unchanged is not read again.
 
-        Part of a folder that is already in the index brings the whole of that in line.
-        Raises PipelineError; what was done before it is kept.
+        Part of a folder that is already in the index brings the whole of that in line.  The
+        folder goes into the `collection`, None the one it is in.  Most of its documents vanish
+        at once only with `remove_many`: else that is taken for a drive that is not mounted.
+        With `known_only` no files are added.  Raises PipelineError; what was done is kept.
         """
         check_folder(Path(folder))
         self._refuse_own_index(Path(folder))
         self._close_reader()
+        options = replace(self._options, remove_many=remove_many)
+        if known_only:
+            options = replace(options, looking=replace(options.looking, known_only=True))
         index = Index.open_for_writing(
             self.settings.index_dir,
-            self.models.manifest(self._options.recipe),
+            self.models.manifest(options.recipe),
             chroma_documents=self.settings.chroma_documents,
             command=f"rag ingest {folder}",
         )
         with index:
-            embedder = self.models.embedder_for_chunks(self._options.limit)
+            embedder = self.models.embedder_for_chunks(options.limit)
             roots = index.roots()
             whole = whole_root(Path(folder), roots)
-            report = ingest_folder(whole, embedder, index, self._options, on_progress)
+            told = _put(index, Path(folder), whole, collection or self.settings.collection)
+            report = ingest_folder(whole, embedder, index, options, on_progress)
             self.models.remember_pace()
             for inner in roots_inside(whole, roots):
                 index.remove_root(inner)
             finished = time.perf_counter()
-        found = self.models.embedding_warnings(self._options.limit)
-        self.warnings = [*index.warnings, *(f"{what}; {hint}" for what, hint in found)]
+        found = self.models.embedding_warnings(options.limit)
+        self.warnings = [*told, *index.warnings, *(f"{what}; {hint}" for what, hint in found)]
         seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
         return replace(report, seconds=seconds)
 
-    def plan(self, folder: str | Path) -> Plan:
+    def folders(self) -> dict[str, bool]:
+        """Return the folders of the index, or of the collection that is set, sorted.
+
+        True is for those that were ingested whole, False where only single files were.
+        """
+        try:
+            collections = self.index.collections()
+        except IndexMissing:
+            return {}
+        only = self.settings.collection
+        if only:
+            check_collection(only, collections)
+        whole = set(self.index.whole_roots())
+        roots = (root for name in collections if only in (None, name) for root in collections[name])
+        return {root: root in whole for root in sorted(roots)}
+
+    def plan(self, folder: str | Path, *, known_only: bool = False) -> Plan:
         """Return what `ingest` would do, changing nothing."""
         check_folder(Path(folder))
         try:
             roots = self.index.roots()
         except IndexMissing:
             roots = []
-        return plan_folder(whole_root(Path(folder), roots), self._known, self._options)
+        looking = replace(self._options.looking, known_only=known_only)
+        options = replace(self._options, looking=looking)
+        return plan_folder(whole_root(Path(folder), roots), self._known, options)
 
     def search(
         self, question: str, k: int | None = None, selection: Selection | None = None
@@ -117,6 +132,7 @@ class Pipeline:
         k = self.settings.top_k if k is None else k
         if k < 1:
             raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
+        selection = self._in_collection(selection)
         self._check_there_is_something(selection)
         self.check_index()
         return retrieve(question, self.models.embed_question, self.index, k, selection)
@@ -140,10 +156,21 @@ class Pipeline:
         started = time.perf_counter()
         hits = self.search(question, k, selection)
         seconds = time.perf_counter() - started
-        if hits:
-            return self._answer(question, hits, seconds, on_text, on_thinking)
         chat = self.models.chat()
-        return refuse(question, chat.id, extractive=chat.is_extractive, retrieve_seconds=seconds)
+        if not hits:
+            return refuse(
+                question, chat.id, extractive=chat.is_extractive, retrieve_seconds=seconds
+            )
+        return respond(
+            question,
+            hits,
+            chat,
+            self.index.place_at,
+            answer_tokens=self.settings.answer_tokens,
+            retrieve_seconds=seconds,
+            on_text=on_text,
+            on_thinking=on_thinking,
+        )
 
     def prepare(self, questions: Sequence[str]) -> None:
         """Embed questions that will be asked, all at once, before the first of them is.
@@ -194,60 +221,21 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _answer(
-        self,
-        question: str,
-        hits: list[Hit],
-        retrieve_seconds: float,
-        on_text: Callable[[str], None],
-        on_thinking: Callable[[str], None],
-    ) -> Answer:
-        """Return the answer to a question from what was found, packed anew if it must be."""
-        chat, think = self.models.chat(), True
-        notes: tuple[str, ...] = ()
-        while True:
-            prompt = self._prompt(question, hits, chat.counter)
-            try:
-                answer = write_answer(
-                    question,
-                    prompt,
-                    chat.stream(prompt.messages, prompt.answer_tokens, think=think),
-                    self.index.place_at,
-                    model=chat.id,
-                    extractive=chat.is_extractive,
-                    retrieve_seconds=retrieve_seconds,
-                    on_text=on_text,
-                    on_thinking=on_thinking,
-                    notes=notes,
-                )
-            except ContextOverflow as error:
-                # What is learned makes prompts smaller, until not even one passage fits.
-                told = error.limit_tokens
-                chat.counter.overflowed(told, prompt.tokens, prompt.answer_tokens)
-            except OnlyThought:
-                if not think:
-                    raise
-                think, notes = False, (THINKING_SWITCHED_OFF,)
-            else:
-                counted = sum(count_tokens(message.content) for message in prompt.messages)
-                chat.learn(counted, answer.usage.prompt_tokens)
-                return answer
-
-    def _prompt(self, question: str, hits: list[Hit], counter: TokenCounter) -> Prompt:
-        return build_prompt(
-            question,
-            hits,
-            counter.context_tokens,
-            self.settings.answer_tokens,
-            fence=secrets.token_hex(8),
-            count=counter.count,
-        )
-
     def _refuse_own_index(self, folder: Path) -> None:
         if folder.resolve() == self.settings.index_dir.resolve():
             raise FolderError(
                 f"'{folder}' is also the folder of the index", "choose another: --index DIR"
             )
+
+    def _in_collection(self, selection: Selection | None) -> Selection | None:
+        """Return the selection, inside the collection that is set unless it names its own."""
+        name = self.settings.collection
+        if selection and selection.collections:
+            return selection
+        if not name:
+            return selection
+        check_collection(name, self.index.collections())
+        return replace(selection or Selection(), collections=(name,))
 
     def _check_there_is_something(self, selection: Selection | None) -> None:
         if selection and not self.index.count(selection):
@@ -270,9 +258,24 @@ class Pipeline:
         return Options(
             chunk_tokens=self.settings.chunk_tokens,
             reading=self.settings.reading,
+            workers=self.settings.parse_workers,
+            looking=Looking(self.settings.hidden_files, self.settings.follow_links),
         )
 
     def _close_reader(self) -> None:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _put(index: Index, folder: Path, whole: Path, wanted: str | None) -> list[str]:
+    """Put a folder into its collection; return what should be told of that."""
+    now, name = choose_collection(folder, whole, wanted, index.collections())
+    root = real_folder(whole)
+    if name != (now or DEFAULT_COLLECTION):
+        index.set_collection(root, name)
+    return (
+        [f"{root} was in the collection {now}; it is in {name} now"]
+        if now not in ("", name)
+        else []
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.cli.main import build_parser
+from rag.cli.parser import build_parser
 from rag.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import rag
-from rag.cli.main import build_parser
+from rag.cli.parser import build_parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

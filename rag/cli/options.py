@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import SettingsError
 from rag.addresses import EMBEDDED, is_loopback
 from rag.cli.console import Terminal
+from rag.index.store.records import Selection
 from rag.models.base.errors import EndpointUnreachable
 from rag.settings import Settings
 
@@ -53,6 +54,19 @@ def _named(pairs: list[str]) -> dict[str, object]:
     return named
 
 
+def read_filters(patterns: Sequence[str]) -> Selection | None:
+    """Return what --filter selects: `.pdf` is a type, anything else a path pattern.
+
+    A pattern without wildcards matches any path that contains it.  Several paths, or several
+    types, mean any of them.
+    """
+    if not patterns:
+        return None
+    suffixes = tuple(p for p in patterns if p.startswith(".") and "/" not in p)
+    paths = tuple(p if set(p) & set("*?[") else f"*{p}*" for p in patterns if p not in suffixes)
+    return Selection(path_globs=paths, suffixes=suffixes)
+
+
 def with_server(
     settings: Settings, terminal: Terminal, action: Callable[[Settings], Result]
 ) -> Result:
@@ -64,13 +78,14 @@ def with_server(
     try:
         return action(prepared(settings, terminal))
     except EndpointUnreachable as error:
-        chosen = _other_server(settings, terminal) or _embedded_instead(settings, error, terminal)
+        chosen = other_server(settings, terminal) or _embedded_instead(settings, error, terminal)
         if chosen is None:
             raise
     return action(prepared(chosen, terminal))
 
 
-def _other_server(settings: Settings, terminal: Terminal) -> Settings | None:
+def other_server(settings: Settings, terminal: Terminal) -> Settings | None:
+    """Return settings with a server that runs, None when there is none or one was asked for."""
     used = (settings.embeddings_at, settings.chat_at)
     if "endpoint" in settings.model_fields_set or settings.endpoint not in used:
         return None

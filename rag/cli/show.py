@@ -14,6 +14,7 @@ from rag.cli.console import Terminal
 if TYPE_CHECKING:
     from ingest.base.documents import Failure, IngestReport
     from rag.query.answer import Answer
+    from rag.query.fuse import Hit
 
 EXTRACTIVE = "Extractive answer: sentences quoted from your documents; no language model wrote it."
 EXTRACTIVE_REFUSAL = "Extractive answer: no sentence of your documents answers this well enough."
@@ -27,6 +28,7 @@ _WHY_INCOMPLETE = {
 _BROKE_OFF_SILENTLY = "the server broke off or fell silent; ask again, and see the server's log"
 _EXCERPT = 160
 _LISTED = 20
+_COPIES = 3
 
 
 def show_json(terminal: Terminal, value: object) -> None:
@@ -89,10 +91,24 @@ def _show_citations(terminal: Terminal, answer: Answer) -> None:
         place = f"  [{citation.number}] {folder}{label(hit.chunk, citation.place)}"
         if place != shown:
             terminal.say(place, "cyan")
+            if hit.copies:
+                terminal.say(f"      also in: {_list_copies(hit)}", "dim")
         shown = place
         terminal.say(f'      "{" ".join(citation.quote.split())}"')
         if not citation.verified:
             terminal.say("      not verified: the quote may not hold the statement", "yellow")
+
+
+def _list_copies(hit: Hit) -> str:
+    """Name the first of the other places at which a passage stands, and count the rest."""
+    names = [
+        f"{copy.root}: {copy.document_id} {copy.place}".strip()
+        if copy.root != hit.root
+        else f"{copy.document_id} {copy.place}".strip()
+        for copy in hit.copies[:_COPIES]
+    ]
+    more = len(hit.copies) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _show_nearest(terminal: Terminal, answer: Answer) -> None:

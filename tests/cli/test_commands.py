@@ -619,3 +619,166 @@ def test_control_sequences_of_documents_never_reach_the_terminal(run, server, tm
     _, out, err = run("ask", "What is the code?", "--endpoint", server.url)
     assert "The code is 7 [1]." in out
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", out + err)
+
+
+# ---- folders: several, known, missing, emptied, in collections
+
+
+def make_folder(root: Path, *names: str) -> Path:
+    """A folder with one short document of each name."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"# {name}\n\nThe word of {root.name} is w{name[:-3]}.", "utf-8")
+    return root
+
+
+def stored(run, *flags: str) -> list[str]:
+    """Every document of the index as folder/id."""
+    documents = json.loads(run("list", "--json", *flags)[1])["documents"]
+    return [f"{Path(d['root']).name}/{d['id']}" for d in documents]
+
+
+def test_several_folders_are_ingested_each_with_its_report(run, server, tmp_path):
+    make_folder(tmp_path / "a", "1.md")
+    make_folder(tmp_path / "b", "2.md", "3.md")
+    flags = ("--endpoint", server.url)
+    code, out, _ = run("ingest", "a", "b", *flags)
+    assert code == 0
+    assert re.search(r"^a\n1 indexed.*\n(.*\n)+?b\n2 indexed", out, re.MULTILINE)
+    told = json.loads(run("ingest", "a", "b", *flags, "--json")[1])
+    assert [(o["folder"], o["report"]["unchanged"]) for o in told] == [("a", 1), ("b", 2)]
+
+
+def test_folder_that_is_missing_does_not_stop_the_others_nor_lose_anything(run, server, tmp_path):
+    for name in ("a", "b", "c"):
+        make_folder(tmp_path / name, f"{name}.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "a", "b", "c", *flags)
+    (tmp_path / "b").rename(tmp_path / "unmounted")
+    make_folder(tmp_path / "c", "new.md")
+    code, out, err = run("ingest", *flags)
+    assert code == 1
+    assert f"there is no folder '{tmp_path / 'b'}'" in problem(err)[0]
+    assert f"{tmp_path / 'c'}\n1 indexed" in out
+    assert stored(run) == ["a/a.md", "b/b.md", "c/c.md", "c/new.md"]
+    (told,) = [o for o in json.loads(run("ingest", *flags, "--json")[1]) if o["error"]]
+    assert told["folder"] == str(tmp_path / "b")
+    assert told["report"] is None
+
+
+def test_without_a_folder_all_known_ones_are_brought_in_line(run, server, tmp_path):
+    flags = ("--endpoint", server.url)
+    code, _, err = run("ingest", *flags)
+    assert code == 1
+    assert problem(err)[1] == "rag ingest FOLDER"
+    make_folder(tmp_path / "a", "1.md", "sub/2.md")
+    make_folder(tmp_path / "b", "3.md", "4.md", "sub/5.md")
+    run("ingest", "a", *flags)
+    run("ingest", "b/3.md", *flags)
+    make_folder(tmp_path / "a", "new.md")
+    (tmp_path / "a" / "1.md").unlink()
+    out = run("ingest", "--dry-run", *flags)[1]
+    assert re.search(r"^new +new\.md\nremoved +1\.md$", out, re.MULTILINE)
+    assert run("ingest", *flags)[0] == 0
+    assert stored(run) == ["a/new.md", "a/sub/2.md", "b/3.md"], "single files stay single"
+    (tmp_path / "b" / "3.md").unlink()
+    assert run("ingest", *flags)[0] == 0
+    assert stored(run) == ["a/new.md", "a/sub/2.md"]
+
+
+def test_emptied_folder_of_many_documents_keeps_them_until_that_is_confirmed(run, server, tmp_path):
+    docs = make_folder(tmp_path / "docs", *(f"{n}.md" for n in range(21)))
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    for path in docs.iterdir():
+        path.unlink()
+    assert "21 documents would vanish" in run("ingest", "docs", "--dry-run")[2]
+    code, _, err = run("ingest", "docs", *flags)
+    message, fix = problem(err)
+    assert code == 1
+    assert "nothing was removed" in message
+    assert "mount its drive" in fix
+    assert "--yes" in fix
+    assert len(stored(run)) == 21
+    code, out, _ = run("ingest", "docs", *flags, "--yes")
+    assert code == 0
+    assert "21 removed" in out
+
+
+def test_ignored_files_leave_the_index_and_are_counted(run, server, tmp_path):
+    make_folder(tmp_path / "docs", *(f"{n}.md" for n in range(30)), "drafts/x.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    (tmp_path / "docs" / ".ragignore").write_text("*.md\n!1*.md\ndrafts/\n", "utf-8")
+    (tmp_path / "docs" / ".hidden").write_text("x", "utf-8")
+    plan = json.loads(run("ingest", "docs", "--dry-run", "--json")[1])
+    assert "drafts/" in plan["ignored"]
+    assert len(plan["vanished"]) == 20
+    code, out, _ = run("ingest", "docs", *flags)
+    assert code == 0
+    assert "20 removed" in out
+    assert "entries passed over: 20 by .ragignore, 1 hidden or of tools" in out
+    assert len(stored(run)) == 11
+    told = json.loads(run("ingest", "docs", *flags, "--json")[1])
+    assert (told["ignored"], told["hidden"], told["embedded"]) == (20, 1, 0)
+
+
+def test_damaged_ignore_file_is_told_and_stops_nothing(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md", "b.md")
+    (tmp_path / "docs" / ".ragignore").write_bytes(b"b.md\n\xff\xfb!\n")
+    code, out, _ = run("ingest", "docs", "--endpoint", server.url)
+    assert code == 0
+    assert re.search(r"skipped: \.ragignore: .*UTF-8.*\n +fix: ", out)
+    assert stored(run)[-1:] == ["docs/a.md"]
+
+
+def test_hidden_files_and_links_are_read_when_the_settings_say_so(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md", ".notes.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    assert stored(run) == ["docs/a.md"]
+    run("ingest", "docs", *flags, "--set", "hidden_files=true")
+    assert stored(run) == ["docs/.notes.md", "docs/a.md"]
+
+
+def test_collections_keep_folders_apart(run, server, tmp_path):
+    for name in ("home", "work"):
+        make_folder(tmp_path / name, f"{name}.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "home", *flags)
+    assert run("ingest", "work", "--collection", "work", *flags)[0] == 0
+    assert stored(run, "--collection", "work") == ["work/work.md"]
+    asked = json.loads(run("ask", "word?", "--collection", "work", "--json", *flags)[1])
+    assert {hit["chunk"]["document_id"] for hit in asked["context"]} == {"work.md"}
+    everything = json.loads(run("ask", "word?", "--json", *flags)[1])
+    assert len(everything["context"]) == 2
+    code, _, err = run("ask", "word?", "--collection", "nosuch", *flags)
+    message, fix = problem(err)
+    assert code == 1
+    assert "no collection 'nosuch'" in message
+    assert "default, work" in fix
+    make_folder(tmp_path / "home", "new.md")
+    run("ingest", "--collection", "work", *flags)
+    assert "home/new.md" not in stored(run)
+
+
+def test_folder_moves_to_the_collection_it_is_ingested_into(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md", "inner/b.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    code, _, err = run("ingest", "docs/inner", "--collection", "private", *flags)
+    assert code == 1
+    assert "is part of" in problem(err)[0]
+    _, _, err = run("ingest", "docs", "--collection", "private", *flags)
+    assert "was in the collection default; it is in private now" in err
+    assert stored(run, "--collection", "private") == ["docs/a.md", "docs/inner/b.md"]
+    run("ingest", "docs", *flags)
+    assert len(stored(run, "--collection", "private")) == 2, "it stays without being named"
+    code, _, err = run("ingest", ".", *flags)
+    assert code == 1
+    assert "is in the collection 'private'" in problem(err)[0]
+
+
+def test_collection_with_a_bad_name_is_wrong_usage(run, tmp_path):
+    make_folder(tmp_path / "docs", "a.md")
+    assert run("ingest", "docs", "--collection", "No Good/")[0] == 2

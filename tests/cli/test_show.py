@@ -9,6 +9,7 @@ from ingest.base.documents import Chunk, Place
 from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal, clean
 from rag.cli.show import show_json, show_sources
+from rag.index.store.records import Copy
 from rag.models.base.messages import Delta, NativeReport
 from rag.query.answer import BROKE_OFF, THINKING_SWITCHED_OFF, write_answer
 from rag.query.fuse import Hit
@@ -68,6 +69,28 @@ def test_json_has_null_where_a_number_is_none(capsys):
     assert shown["native"]["tokens_per_second"] is None
     assert shown["native"]["generation_time"] is None
     assert shown["notes"] == ["NaN"]
+
+
+# Where else it stands
+
+
+def test_source_names_the_first_three_other_places_and_json_all(capsys):
+    copies = tuple(Copy("/docs", f"{n}.pdf", n, f"p. {n}", "T") for n in range(1, 4))
+    copies += (Copy("/other", "a.md", None, "", "T"), Copy("/docs", "z.md", None, "", "T"))
+    answer = answered()
+    for there, line in (
+        (copies[:1], "also in: 1.pdf p. 1"),
+        (copies[-2:], "also in: /other: a.md, z.md"),
+        (copies, "also in: 1.pdf p. 1, 2.pdf p. 2, 3.pdf p. 3 and 2 more"),
+    ):
+        cited = replace(answer.citations[0], hit=replace(HIT, root="/docs", copies=there))
+        show_sources(Terminal(), replace(answer, citations=(cited,)))
+        assert capsys.readouterr().out.splitlines()[3].strip() == line
+    show_sources(Terminal(), answer)
+    assert "also in" not in capsys.readouterr().out
+    show_json(Terminal(), replace(answer, context=(replace(HIT, copies=copies),)))
+    shown = json.loads(capsys.readouterr().out)["context"][0]["copies"]
+    assert [copy["document_id"] for copy in shown] == ["1.pdf", "2.pdf", "3.pdf", "a.md", "z.md"]
 
 
 # Answers that are not complete

@@ -79,6 +79,32 @@ def test_encode_from_several_threads_gives_the_same(encoder, reference):
             numpy.testing.assert_allclose(vectors, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("The invoice must be paid within thirty days, says Photosynthesis Inc.", 0, 0),
+        ("Der Ausschuss beschloss, dass die Straßenbahn fährt.", 0, 0),
+        ("def f(x): return x_1 + 2 # fine \N{THUMBS UP SIGN} \N{GRINNING FACE}", 0, 0),
+        ("委员会决定发票必须在三十天内支付。我们的办公室周末关门。", 0.5, 0.9),
+        ("委員会は、請求書を三十日以内に支払わなければならないと決定しました。", 0.3, 0.9),
+        ("คณะกรรมการตัดสินใจว่าต้องชำระใบแจ้งหนี้ภายในสามสิบวัน", 1, 1),
+        ("위원회는 송장을 삼십 일 이내에 지불해야 한다고 결정했습니다.", 0.5, 1),
+        ("Комитет решил, что счёт должен быть оплачен в течение тридцати дней.", 0.8, 1),
+        ("قررت اللجنة أنه يجب دفع الفاتورة في غضون ثلاثين يومًا.", 0.8, 1),
+        ("समिति ने निर्णय लिया कि चालान का भुगतान तीस दिनों के भीतर किया जाना चाहिए।", 0.6, 1),
+        ("half a pair: \ud800 stays", 0, 0),
+    ],
+)
+def test_words_that_are_only_spelled_are_unknown(encoder, text, least, most):
+    assert least <= encoder.unknown_share([text]) <= most
+
+
+def test_unknown_words_are_counted_over_all_texts(encoder):
+    assert encoder.unknown_share(["one two three", "четыре"]) == 0.25
+    assert encoder.unknown_share(["12 + 3", ""]) is None
+    assert encoder.unknown_share([]) is None
+
+
 @given(st.lists(st.integers(2, 256), max_size=200))
 def test_batches_hold_each_text_once_within_the_limit(lengths):
     batches = list(plan_batches(lengths, 512))

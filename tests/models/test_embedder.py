@@ -359,3 +359,29 @@ def test_the_loss_of_a_model_is_told_to_others_too(server):
     endpoint.close()
     assert lost == [MODEL.id]
     assert embedder.batch_size == 16, "a question says nothing of the pace"
+
+
+CHINESE = "发票必须在三十天内支付。"
+
+
+@pytest.mark.parametrize(
+    ("model", "texts", "share"),
+    [
+        ("nomic-embed-text-v1.5", ["The invoice is due.", "Die Rechnung ist fällig."], 0.0),
+        ("nomic-embed-text-v1.5", [CHINESE], 1.0),
+        ("nomic-embed-text-v1.5", ["Комитет решил."], 1.0),
+        ("bge-small-en-v1.5", ["one two three", "четыре", "5 € α"], 0.25),
+        ("all-minilm", ["12 + 34 = 46"], None),
+        ("multilingual-e5-small", [CHINESE], None),
+        ("bge-m3", [CHINESE], None),
+        ("something-new", [CHINESE], None),
+    ],
+)
+def test_words_in_other_scripts_are_unknown_to_an_english_vocabulary(connect, model, texts, share):
+    assert connect(embedding, ModelInfo(model)).unknown_share(texts) == share
+
+
+def test_a_tokenizer_at_hand_tells_the_share_of_unknown_words(connect):
+    embedder = connect(embedding, ModelInfo("something-new"))
+    embedder.exact_unknown = lambda texts: len(texts) / 4
+    assert embedder.unknown_share([CHINESE]) == 0.25

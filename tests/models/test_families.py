@@ -1,6 +1,16 @@
 import pytest
 
-from rag.models.families import canonical_name, family_of, looks_like_embedding
+from rag.models.families import (
+    ENGLISH,
+    FAMILIES,
+    MULTILINGUAL_MODELS,
+    UNKNOWN,
+    canonical_name,
+    family_of,
+    languages_of,
+    looks_like_embedding,
+    reads_language,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +29,10 @@ from rag.models.families import canonical_name, family_of, looks_like_embedding
         ("embeddinggemma:300m", "gemma"),
         ("granite-embedding-97m-multilingual-r2", "granite-r2"),
         ("all-MiniLM-L6-v2", "minilm"),
+        ("gte-base-en-v1.5", "gte-v1.5"),
+        ("thenlper/gte-large", "gte-en"),
+        ("gte-large-zh", "unknown"),
+        ("paraphrase-multilingual:latest", "paraphrase"),
         ("llama-3.1-8b", "unknown"),
     ],
 )
@@ -54,3 +68,46 @@ def test_embedding_models_are_known_by_name(model, embeds):
 )
 def test_one_model_has_one_canonical_name(model, name):
     assert canonical_name(model) == name
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "reads"),
+    [
+        ("all-MiniLM-L6-v2", "en", True),
+        ("all-MiniLM-L6-v2", "zh", False),
+        ("all-MiniLM-L6-v2", "", None),
+        ("text-embedding-nomic-embed-text-v1.5@q4_k_m", "de", False),
+        ("nomic-embed-text-v2-moe", "de", True),
+        ("intfloat/e5-large-v2", "ja", False),
+        ("multilingual-e5-large-instruct", "ja", True),
+        ("e5-mistral-7b-instruct", "ja", False),
+        ("bge-large-zh-v1.5", "zh", True),
+        ("bge-large-zh-v1.5", "de", False),
+        ("bge-m3", "th", True),
+        ("snowflake-arctic-embed:33m", "fr", False),
+        ("snowflake-arctic-embed2:568m", "fr", True),
+        ("granite-embedding:30m", "fr", False),
+        ("granite-embedding:278m", "fr", True),
+        ("granite-embedding-97m-multilingual-r2", "fr", True),
+        ("gte-multilingual-base", "ko", True),
+        ("gte-modernbert-base", "ko", False),
+        ("text-embedding-qwen3-embedding-0.6b", "hi", True),
+        ("text-embedding-something-new", "en", None),
+    ],
+)
+def test_languages_are_those_of_the_model_card(model, language, reads):
+    assert reads_language(model, language) is reads
+
+
+def test_every_family_says_what_it_reads():
+    assert {family.name for family in FAMILIES if not family.languages} == set()
+    assert not any(family.word_piece and family.languages != ENGLISH for family in FAMILIES)
+    assert UNKNOWN.languages == frozenset()
+
+
+def test_the_models_proposed_are_known_and_read_every_language():
+    for proposal in MULTILINGUAL_MODELS:
+        for name in (proposal.ollama, proposal.lm_studio):
+            assert looks_like_embedding(name)
+            assert family_of(name) is not UNKNOWN
+            assert languages_of(name) == {"*"}

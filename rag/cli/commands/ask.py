@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from ingest.base.errors import PipelineError
 from rag.cli.console import Terminal, is_terminal
-from rag.cli.options import load_settings, warn_of_remote, with_server
+from rag.cli.options import load_settings, read_filters, warn_of_remote, with_server
 from rag.cli.show import show_json, show_sources
 from rag.doctor import missing_folders
 from rag.index.store.records import Selection
@@ -103,16 +102,3 @@ def _loop(
         except PipelineError as error:
             terminal.fail(error)
         terminal.say()
-
-
-def read_filters(patterns: Sequence[str]) -> Selection | None:
-    """Return what --filter selects: `.pdf` is a type, anything else a path pattern.
-
-    A pattern without wildcards matches any path that contains it.  Several paths, or several
-    types, mean any of them.
-    """
-    if not patterns:
-        return None
-    suffixes = tuple(p for p in patterns if p.startswith(".") and "/" not in p)
-    paths = tuple(p if set(p) & set("*?[") else f"*{p}*" for p in patterns if p not in suffixes)
-    return Selection(path_globs=paths, suffixes=suffixes)

@@ -1,48 +1,122 @@
-"""`rag ingest`: index a folder, with a progress bar and a report."""
+"""`rag ingest`: index folders, with a progress bar and a report for each."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest.base.documents import IngestReport, Plan
+from ingest.base.errors import FolderError, PipelineError
+from ingest.discover.plan import many_vanish
 from rag.cli.console import Terminal
 from rag.cli.main import EXIT_SKIPPED
 from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json, show_report
 from rag.settings import Settings
 
+if TYPE_CHECKING:
+    from rag.pipeline import Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one folder: a report or a plan, or why there is none."""
+
+    folder: str
+    report: IngestReport | None = None
+    plan: Plan | None = None
+    error: str = ""
+    fix: str = ""
+
+    @property
+    def skipped(self) -> bool:
+        """Tell whether a file was passed over that should perhaps not be."""
+        return any(done.skipped for done in (self.report, self.plan) if done)
+
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
-    """Index the folder; 3 under --strict when a file was skipped."""
+    """Index the folders, or all known ones; 3 under --strict when a file was skipped."""
     settings = load_settings(options)
-    if options.dry_run:
-        return _show_plan(settings, options, terminal)
 
-    def action(chosen: Settings) -> IngestReport:
-        return ingest_with_progress(chosen, options.folder, terminal)
+    def action(chosen: Settings) -> list[Outcome]:
+        return _run_all(chosen, options, terminal)
 
-    report = with_server(settings, terminal, action)
+    outcomes = action(settings) if options.dry_run else with_server(settings, terminal, action)
     if options.json:
-        show_json(terminal, report)
-    else:
-        show_report(terminal, report)
+        # One folder named gives its report alone, else there is a list with the folders.
+        alone = outcomes[0].plan or outcomes[0].report if len(options.folders) == 1 else None
+        show_json(terminal, alone or outcomes)
+    elif not options.dry_run:
         terminal.note(f'index: {settings.index_dir}; next: rag ask "your question"')
-    return EXIT_SKIPPED if options.strict and report.skipped else 0
+    if any(outcome.error for outcome in outcomes):
+        return PipelineError.exit_code
+    return EXIT_SKIPPED if options.strict and any(o.skipped for o in outcomes) else 0
 
 
-def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
-    """Index the folder and show how far it is on a terminal."""
-    from ingest.pipeline import check_folder
+def _run_all(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> list[Outcome]:
+    """Bring each folder in line; one that cannot be does not stop the others."""
     from rag.pipeline import Pipeline
 
     with Pipeline(settings, terminal.on_wait) as pipeline:
-        check_folder(Path(folder))
-        with terminal.waiting("connecting to the model ..."):
-            choice = pipeline.models.servers.embedding_choice
-        warn_of_remote(choice, terminal)
-        terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
+        folders = chosen_folders(pipeline, options.folders)
+        if not options.dry_run:
+            _connect(pipeline, [Path(folder) for folder in folders], terminal)
+        outcomes = []
+        for folder, whole in folders.items():
+            if len(folders) > 1 and not options.json:
+                terminal.say(folder, "bold")
+            try:
+                outcomes.append(_run_one(pipeline, folder, options, terminal, known_only=not whole))
+            except FolderError as error:
+                if len(folders) == 1:
+                    raise
+                terminal.fail(error)
+                outcomes.append(Outcome(folder, error=error.message, fix=error.hint))
+        return outcomes
+
+
+def chosen_folders(pipeline: Pipeline, named: list[str]) -> Mapping[str, bool]:
+    """Return the folders named, else all of the index; False for those known in part only."""
+    folders = dict.fromkeys(named, True) or pipeline.folders()
+    if not folders:
+        raise FolderError("no folder is named, and the index has none", "rag ingest FOLDER")
+    return folders
+
+
+def _run_one(
+    pipeline: Pipeline,
+    folder: str,
+    options: argparse.Namespace,
+    terminal: Terminal,
+    *,
+    known_only: bool,
+) -> Outcome:
+    if options.dry_run:
+        plan = pipeline.plan(folder, known_only=known_only)
+        if not options.json:
+            _show_plan(plan, terminal)
+        return Outcome(folder, plan=plan)
+    with terminal.ingest_bar() as on_progress:
+        report = pipeline.ingest(
+            folder, on_progress, remove_many=options.yes, known_only=known_only
+        )
+    for warning in pipeline.warnings:
+        terminal.warn(warning)
+    if not options.json:
+        show_report(terminal, report)
+        show_passed_over(terminal, report.ignored, report.hidden)
+    return Outcome(folder, report=report)
+
+
+def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
+    """Index one folder and show how far it is on a terminal."""
+    from rag.pipeline import Pipeline
+
+    with Pipeline(settings, terminal.on_wait) as pipeline:
+        _connect(pipeline, [Path(folder)], terminal)
         with terminal.ingest_bar() as on_progress:
             report = pipeline.ingest(folder, on_progress)
         for warning in pipeline.warnings:
@@ -50,19 +124,34 @@ def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) ->
         return report
 
 
-def _show_plan(settings: Settings, options: argparse.Namespace, terminal: Terminal) -> int:
-    from rag.pipeline import Pipeline
+def _connect(pipeline: Pipeline, folders: list[Path], terminal: Terminal) -> None:
+    """Make sure of the model and say which it is, unless there is no folder to read."""
+    from ingest.pipeline import check_folder
 
-    with Pipeline(settings) as pipeline:
-        plan = pipeline.plan(options.folder)
-    if options.json:
-        show_json(terminal, plan)
-        return 0
+    if len(folders) == 1:
+        check_folder(folders[0])
+    with terminal.waiting("connecting to the model ..."):
+        choice = pipeline.models.servers.embedding_choice
+    warn_of_remote(choice, terminal)
+    terminal.note(f"embedding with {choice.model.id} ({choice.reason})")
+
+
+def show_passed_over(terminal: Terminal, ignored: int, hidden: int) -> None:
+    """Say how many entries were not looked at, and why; files in a folder are not counted."""
+    parts = [f"{ignored} by .ragignore"] if ignored else []
+    parts += [f"{hidden} hidden or of tools"] if hidden else []
+    if parts:
+        terminal.say(f"entries passed over: {', '.join(parts)}", "dim")
+
+
+def _show_plan(plan: Plan, terminal: Terminal) -> None:
     for word, names in _plan_lines(plan):
         for name in names:
             terminal.say(f"{word:<10}{name}")
+    show_passed_over(terminal, len(plan.ignored), plan.hidden)
+    if gone := many_vanish(plan):
+        terminal.warn(f"{gone} documents would vanish; rag ingest removes them only with --yes")
     terminal.say(f"{len(plan.unchanged) + len(plan.touched)} unchanged; nothing was written", "dim")
-    return EXIT_SKIPPED if options.strict and plan.skipped else 0
 
 
 def _plan_lines(plan: Plan) -> Iterator[tuple[str, list[str]]]:

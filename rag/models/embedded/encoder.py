@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
@@ -23,6 +25,8 @@ BATCH_TOKENS = 512
 
 TEXT_CHARACTERS = 1 << 16
 """What of a text is looked at; 256 tokens end far before it."""
+
+_SPELLED = 3  # Letters of a word that is known in no larger parts.
 
 
 class Encoder:
@@ -56,10 +60,24 @@ class Encoder:
         """Return the tokens of each whole text, the two special ones included."""
         return [len(ids) for ids in self._tokenize(texts)]
 
+    def unknown_share(self, texts: Sequence[str]) -> float | None:
+        """Return the part of the words that the vocabulary lacks, or knows the letters of at most.
+
+        A word of three letters that becomes one token for each of them means as little to the
+        model as an unknown one.  Words without a letter do not count; None without words.
+        """
+        clean = [_clean(text) for text in texts]
+        encodings = self._tokenizer.encode_batch(clean, add_special_tokens=False)
+        unknown = [
+            is_unknown
+            for text, encoding in zip(clean, encodings, strict=True)
+            for is_unknown in _find_unknown(text, encoding)
+        ]
+        return sum(unknown) / len(unknown) if unknown else None
+
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        # Half of a surrogate pair, as damaged files hold, has no UTF-8 form.
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(clean)]
+        encodings = self._tokenizer.encode_batch_fast([_clean(text) for text in texts])
+        return [encoding.ids for encoding in encodings]
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
         ids = numpy.zeros((len(rows), max(map(len, rows))), numpy.int64)
@@ -85,6 +103,22 @@ def plan_batches(lengths: Sequence[int], limit: int = BATCH_TOKENS) -> Iterator[
         batch.append(position)
     if batch:
         yield batch
+
+
+def _clean(text: str) -> str:
+    """Replace what has no UTF-8 form: half of a surrogate pair, as damaged files hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _find_unknown(text: str, encoding: Encoding) -> Iterator[bool]:
+    """Yield for each word whether the vocabulary lacks it."""
+    tokens = zip(encoding.word_ids, encoding.tokens, encoding.offsets, strict=True)
+    for _, group in groupby(tokens, itemgetter(0)):
+        parts = list(group)
+        word = text[parts[0][2][0] : parts[-1][2][1]]
+        if any(map(str.isalpha, word)):
+            spelled = len(word) >= _SPELLED and all(b - a <= 1 for _, _, (a, b) in parts)
+            yield spelled or any(part == "[UNK]" for _, part, _ in parts)
 
 
 def _truncate(ids: list[int]) -> list[int]:

@@ -76,6 +76,10 @@ class EmbeddedServer:
         """Return the tokens of each text with the special ones; raises ModelUnavailable."""
         return self.encoder.count_tokens(texts)
 
+    def unknown_share(self, texts: Sequence[str]) -> float | None:
+        """Return the part of the words that the model does not know; raises ModelUnavailable."""
+        return self.encoder.unknown_share(texts)
+
     def handle(self, method: str, path: str, body: bytes) -> Reply:
         """Answer one request; what is wrong with it is told in the reply, nothing is raised."""
         routes: Mapping[str, tuple[str, Callable[[bytes], Reply]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock, local
@@ -18,10 +19,15 @@ from rag.models.embedding.checks import MIN_LIMIT, SPECIAL_TOKENS, reads_too_lit
 from rag.models.embedding.pace import Pace
 from rag.models.embedding.salvage import Salvage, concerns_texts, is_too_much
 from rag.models.endpoint import Endpoint
-from rag.models.families import UNKNOWN, Family, canonical_name, family_of
+from rag.models.families import MANY, UNKNOWN, Family, canonical_name, family_of, languages_of
 from rag.models.wire.decode import EmbeddingAnswer, Vectors
 
 NO_PREFIX = "none"
+
+# One sign of a script without spaces, or two letters at least.
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff]|(?:(?![\u3040-\u30ff\u3400-\u9fff])[^\W\d_]){2,}+"
+)
 
 
 @dataclass(slots=True)
@@ -30,6 +36,7 @@ class EndpointEmbedder:
 
     `token_limit` goes down when the server refuses what was thought to fit; `answered_by` is
     the model that the server said its first answer was from, "" if it did not.
+    `exact_unknown` tells the share of unknown words where the tokenizer is at hand.
     """
 
     endpoint: Endpoint
@@ -40,6 +47,7 @@ class EndpointEmbedder:
     pace: Pace
     count: Callable[[Sequence[str]], list[int]]
     answered_by: str = ""
+    exact_unknown: Callable[[Sequence[str]], float | None] | None = None
     _lock: Lock = field(default_factory=Lock, repr=False)
     _call: local = field(default_factory=local, repr=False)
 
@@ -67,9 +75,18 @@ class EndpointEmbedder:
         """Return the tokens of each text, without prefix and special tokens."""
         return self.count(texts)
 
-    def unknown_share(self, texts: Sequence[str]) -> float | None:  # noqa: ARG002
-        """Return the part of the texts' words that the model has no tokens for."""
-        return None
+    def unknown_share(self, texts: Sequence[str]) -> float | None:
+        """Return the part of the texts' words that the model has no tokens for, but letters.
+
+        Where the tokenizer is not here but known to be BERT's of English, it is the part of
+        the words in other scripts; of other models it is None, as it is without words.
+        """
+        if self.exact_unknown:
+            return self.exact_unknown(texts)
+        if not self.family.word_piece or languages_of(self.model) == MANY:
+            return None
+        words = [word for text in texts for word in _WORD.findall(text)]
+        return sum(map(_is_foreign, words)) / len(words) if words else None
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one unit row per document text, in order.
@@ -194,6 +211,11 @@ def connect_embedder(
 def reserved_tokens(family: Family, count: Callable[[Sequence[str]], list[int]]) -> int:
     """Return the tokens of every text that are not its own: special ones and prefix."""
     return SPECIAL_TOKENS + count([family.document_prefix])[0]
+
+
+def _is_foreign(word: str) -> bool:
+    """Say whether a word is not in Latin letters."""
+    return not any(char < "\u0250" or "\u1e00" <= char <= "\u1eff" for char in word)
 
 
 def _plain(model: str) -> str:

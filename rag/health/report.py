@@ -1,0 +1,253 @@
+"""Documents of an index in, what a person should know about them out: worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.base.documents import Page
+from rag.index.store.records import StoredDocument
+from rag.models.families import MULTILINGUAL_MODELS, reads_language
+
+UNKNOWN_LIMIT = 0.05
+"""With more words than this unknown to the embedding model, search in a document is poor."""
+LOW_SCORE = 0.5
+
+LEVELS = ("unread", "poor", "fair", "good")
+"""Worst first: not in the index; half of it or more is lost; something is; nothing is."""
+
+_OCR = 'scans need OCR: pip install "foldercite[ocr]", then rag ingest FOLDER'
+_NAMED = 5  # Files named in one line.
+# What is told of a page but takes nothing from it.
+_HARMLESS = frozenset({"boilerplate", "ocr"})
+_MEANING = {
+    "empty": "no text",
+    "garbage": "unreadable signs",
+    "glued": "words run together",
+    "boilerplate": "repeated header or footer left out",
+    "columns": "columns that may be mixed up",
+    "ocr": "read by OCR",
+    "timeout": "took too long",
+    "damaged": "damaged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something about the whole index a person should act on."""
+
+    message: str
+    fix: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileHealth:
+    """What is known of one file; `findings` say in words what is wrong with it.
+
+    `level` is one of LEVELS.  `shared_chunks` counts its passages that also stand in another
+    file, of which they are kept once.
+    """
+
+    root: str
+    id: str
+    level: str
+    findings: tuple[str, ...]
+    fix: str
+    media_type: str
+    encoding: str
+    language: str
+    pages: int
+    bad_pages: int
+    chunks: int
+    split_chunks: int
+    shared_chunks: int
+    unknown_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The files of an index counted; `reasons` and `languages` by how often they occur."""
+
+    files: int
+    unread: int
+    poor: int
+    fair: int
+    pages: int
+    pages_without_text: int
+    low_quality_pages: int
+    chunks: int
+    split_chunks: int
+    shared_chunks: int
+    reasons: Mapping[str, int]
+    languages: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The health of an index; `files` are sorted worst first, then by name."""
+
+    index: str
+    model: str
+    totals: Totals
+    concerns: tuple[Concern, ...]
+    files: tuple[FileHealth, ...]
+
+
+def report_health(
+    index: str,
+    model: str,
+    documents: Sequence[StoredDocument],
+    shared: Mapping[tuple[str, str], int],
+) -> HealthReport:
+    """Judge every document of an index whose embedding model is `model`.
+
+    `shared` maps (root, id) to how many chunks of a document have a text that another document
+    has too.
+    """
+    files = [_judge(one, model, shared.get((one.root, one.id), 0)) for one in documents]
+    files.sort(key=lambda file: (LEVELS.index(file.level), file.root, file.id))
+    return HealthReport(
+        index=index,
+        model=model,
+        totals=_count(documents, files),
+        concerns=tuple(_concerns(model, files)),
+        files=tuple(files),
+    )
+
+
+def _judge(document: StoredDocument, model: str, shared: int) -> FileHealth:
+    bad = [page for page in document.pages if is_bad(page)]
+    findings, fix = _describe(document, model)
+    return FileHealth(
+        root=document.root,
+        id=document.id,
+        level=_level(document, len(bad), bool(findings)),
+        findings=tuple(findings),
+        fix=fix,
+        media_type=document.media_type,
+        encoding=document.encoding,
+        language=document.language,
+        pages=len(document.pages),
+        bad_pages=len(bad),
+        chunks=document.chunks,
+        split_chunks=document.split_chunks,
+        shared_chunks=shared,
+        unknown_share=document.unknown_share,
+    )
+
+
+def is_bad(page: Page) -> bool:
+    """Say whether search will miss what stands on a page."""
+    return page.score < LOW_SCORE or "empty" in page.findings
+
+
+def _level(document: StoredDocument, bad_pages: int, has_findings: bool) -> str:
+    if document.status == "skipped":
+        return "unread"
+    mostly_bad = document.pages and bad_pages * 2 >= len(document.pages)
+    if mostly_bad or (document.unknown_share or 0.0) > LOW_SCORE:
+        return "poor"
+    return "fair" if has_findings else "good"
+
+
+def _describe(document: StoredDocument, model: str) -> tuple[list[str], str]:
+    """Return the findings of a document in words, and what to do about the first of them."""
+    if document.status == "skipped":
+        return [document.message or document.reason], document.hint
+    findings, fixes = [], []
+    if is_strange(document, model):
+        findings.append(_strange(document, model))
+        fixes.append(
+            f"use a multilingual embedding model, for example {MULTILINGUAL_MODELS[0].ollama}"
+        )
+    for code, pages in _pages_by_finding(document.pages).items():
+        findings.append(f"{_MEANING.get(code, code)}: {_name_pages(pages)}")
+        fixes.append("see what the index holds of it: rag show FILE")
+    if document.split_chunks:
+        findings.append(f"{document.split_chunks} passages cut inside a sentence or row")
+        fixes.append("raise RAG_CHUNK_TOKENS if the embedding model takes more")
+    findings.extend(document.notes)
+    return findings, next(iter(fixes), "")
+
+
+def is_strange(document: StoredDocument, model: str) -> bool:
+    """Say whether the embedding model cannot read, or was not made for, a document's language."""
+    unknown = (document.unknown_share or 0.0) > UNKNOWN_LIMIT
+    return unknown or (
+        bool(document.language) and reads_language(model, document.language) is False
+    )
+
+
+def _strange(document: StoredDocument, model: str) -> str:
+    language = f" ({document.language})" if document.language else ""
+    if (document.unknown_share or 0.0) > UNKNOWN_LIMIT:
+        share = f"{document.unknown_share or 0.0:.0%}"
+        return f"{model} has no tokens for {share} of its words{language}"
+    return f"{model} was not made for its language{language}"
+
+
+def _pages_by_finding(pages: Sequence[Page]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for page in pages:
+        for code in page.findings:
+            if code not in _HARMLESS:
+                found.setdefault(code, []).append(page.label)
+    return found
+
+
+def _name_pages(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:_NAMED]) + (
+        f" and {len(labels) - _NAMED} more" * (len(labels) > _NAMED)
+    )
+
+
+def _count(documents: Sequence[StoredDocument], files: Sequence[FileHealth]) -> Totals:
+    levels = Counter(file.level for file in files)
+    pages = [page for document in documents for page in document.pages]
+    empty = sum("empty" in page.findings for page in pages)
+    return Totals(
+        files=len(files),
+        unread=levels["unread"],
+        poor=levels["poor"],
+        fair=levels["fair"],
+        pages=len(pages),
+        pages_without_text=empty,
+        low_quality_pages=sum(map(is_bad, pages)) - empty,
+        chunks=sum(file.chunks for file in files),
+        split_chunks=sum(file.split_chunks for file in files),
+        shared_chunks=sum(file.shared_chunks for file in files),
+        reasons=dict(Counter(d.reason for d in documents if d.status == "skipped").most_common()),
+        languages=dict(Counter(file.language for file in files if file.language).most_common()),
+    )
+
+
+def _concerns(model: str, files: Sequence[FileHealth]) -> list[Concern]:
+    """Return what concerns many files at once: a language the model cannot read comes first."""
+    read = [file for file in files if file.level != "unread"]
+    unknown = [file for file in read if (file.unknown_share or 0.0) > UNKNOWN_LIMIT]
+    foreign = [f for f in read if f not in unknown and reads_language(model, f.language) is False]
+    blind = [file for file in read if file.level == "poor" and file.bad_pages]
+    proposed = ", ".join(proposal.ollama for proposal in MULTILINGUAL_MODELS)
+    migrate = f"take a multilingual embedding model ({proposed}): rag migrate --embedding-model ID"
+    found = (
+        (unknown, "cannot read {}: questions about them will find next to nothing", migrate),
+        (foreign, "was not made for the language of {}: search in them is poor", migrate),
+        (blind, "cannot see {}: half of their pages or more hold no readable text", _OCR),
+    )
+    return [
+        Concern(
+            f"{model if fix is migrate else 'the index'} {what.format(_name_files(group))}",
+            fix,
+            tuple(file.id for file in group),
+        )
+        for group, what, fix in found
+        if group
+    ]
+
+
+def _name_files(files: Sequence[FileHealth]) -> str:
+    languages = ", ".join(sorted({file.language for file in files if file.language}))
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return f"{count} ({languages})" if languages else count
