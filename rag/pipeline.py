@@ -15,6 +15,7 @@ from ingest.discover.plan import real_folder
 from ingest.discover.scan import Looking
 from ingest.pipeline import Options, check_folder, ingest_folder, plan_folder
 from rag.connections import Connections
+from rag.health.report import HealthReport, examine_index
 from rag.index.base.errors import IndexMissing
 from rag.index.base.roots import (
     DEFAULT_COLLECTION,
@@ -192,6 +193,10 @@ class Pipeline:
     def status(self) -> IndexStatus:
         """Return what is in the index; raises IndexMissing."""
         return self.index.status()
+
+    def health(self) -> HealthReport:
+        """Return what the index knows badly and what it cannot see; raises IndexMissing."""
+        return examine_index(self.index, str(self.settings.index_dir.resolve()))
 
     @property
     def index(self) -> Index:

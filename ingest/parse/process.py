@@ -51,13 +51,19 @@ class _Allowance:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
         self._now = self._all = monotonic() + reading.file_seconds
+        self._in_time = False
         self.page = 0
         self.seconds = reading.file_seconds
 
     def begin(self, page: int, seconds: float) -> None:
-        """Allow so many seconds for a page, 0 being all that is none."""
+        """Allow so many seconds for a page, 0 being all that is none.
+
+        A page that begins in time has all of them, however long the file took before.
+        """
+        now = monotonic()
         self.page, self.seconds = page, seconds
-        self._now = monotonic() + seconds
+        self._now = now + seconds
+        self._in_time = bool(page) and now <= self._all
 
     def done(self, text: str) -> None:
         """Go on to what is no page."""
@@ -68,12 +74,12 @@ class _Allowance:
     @property
     def deadline(self) -> float:
         """Return when the process is to be ended."""
-        return min(self._now, self._all)
+        return self._now if self._in_time else min(self._now, self._all)
 
     @property
     def breached_page(self) -> int:
         """Return the page that took too long, 0 when leaving it out would not help."""
-        return self.page if self._now <= self._all else 0
+        return self.page if self._in_time or self._now <= self._all else 0
 
 
 class ReadingProcess:

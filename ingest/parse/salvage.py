@@ -6,6 +6,7 @@ from ingest.base.documents import Document, Page, Source
 from ingest.parse.base.blocks import Parsed, choose_title
 from ingest.parse.base.failures import ReadingFailed, TimedOut
 from ingest.parse.base.reading import PageLog, Reading
+from ingest.parse.pdf.quality import TIMEOUT, score, unpack_page
 from ingest.parse.process import Breach
 from ingest.parse.read import MAX_CHARACTERS, out_of_memory
 
@@ -30,11 +31,13 @@ def save_pages(source: Source, log: PageLog, failure: ReadingFailed) -> Document
     pages: list[Page] = []
     parts: list[str] = []
     room = MAX_CHARACTERS
-    for number, text in sorted(log.texts.items()):
-        lost = (0.0, ("timeout",)) if text is None else (1.0, ())
-        pages.append(Page(sum(map(len, parts)) + 2 * len(parts), f"p. {number}", *lost))
-        parts.append((text or "")[:room])
+    start = 0
+    for number, packed in sorted(log.texts.items()):
+        page, findings = ("", (TIMEOUT,)) if packed is None else unpack_page(packed)
+        pages.append(Page(start, f"p. {number}", score(findings), findings))
+        parts.append(page[:room])
         room -= len(parts[-1])
+        start += len(parts[-1]) + 2
     text = "\n\n".join(parts)
     if not text.strip():
         return failure

@@ -71,7 +71,7 @@ def _concerns(report: HealthReport) -> Iterator[str]:
         yield f"<p>{escape(concern.fix)}</p>"
         if concern.files:
             names = "".join(f"<li>{escape(name)}</li>" for name in concern.files[:_SHOWN])
-            count = f"{len(concern.files)} files"
+            count = f"{len(concern.files)} file{'s' * (len(concern.files) != 1)}"
             yield f"<details><summary>{count}</summary><ul>{names}</ul></details>"
         yield "</section>"
 

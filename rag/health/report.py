@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.base.documents import Page
+from rag.index.index import Index
 from rag.index.store.records import StoredDocument
 from rag.models.families import MULTILINGUAL_MODELS, reads_language
 
@@ -17,20 +18,15 @@ LOW_SCORE = 0.5
 LEVELS = ("unread", "poor", "fair", "good")
 """Worst first: not in the index; half of it or more is lost; something is; nothing is."""
 
+_PROPOSED = tuple(proposal.ollama for proposal in MULTILINGUAL_MODELS)
 _OCR = 'scans need OCR: pip install "foldercite[ocr]", then rag ingest FOLDER'
-_NAMED = 5  # Files named in one line.
+
 # What is told of a page but takes nothing from it.
-_HARMLESS = frozenset({"boilerplate", "ocr"})
-_MEANING = {
-    "empty": "no text",
-    "garbage": "unreadable signs",
-    "glued": "words run together",
-    "boilerplate": "repeated header or footer left out",
-    "columns": "columns that may be mixed up",
-    "ocr": "read by OCR",
-    "timeout": "took too long",
-    "damaged": "damaged",
+_REMARKS = {
+    "boilerplate": "pages whose repeated header or footer was left out",
+    "columns": "pages whose columns were put in order",
 }
+_HARMLESS = frozenset({*_REMARKS, "ocr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,12 @@ class HealthReport:
     files: tuple[FileHealth, ...]
 
 
+def examine_index(index: Index, name: str) -> HealthReport:
+    """Judge every document of an open index that is called `name`."""
+    model = index.manifest.embedding_model
+    return report_health(name, model, index.documents(), index.shared_chunks())
+
+
 def report_health(
     index: str,
     model: str,
@@ -123,7 +125,7 @@ def _judge(document: StoredDocument, model: str, shared: int) -> FileHealth:
     return FileHealth(
         root=document.root,
         id=document.id,
-        level=_level(document, len(bad), bool(findings)),
+        level=_level(document, len(bad), model),
         findings=tuple(findings),
         fix=fix,
         media_type=document.media_type,
@@ -143,13 +145,16 @@ def is_bad(page: Page) -> bool:
     return page.score < LOW_SCORE or "empty" in page.findings
 
 
-def _level(document: StoredDocument, bad_pages: int, has_findings: bool) -> str:
+def _level(document: StoredDocument, bad_pages: int, model: str) -> str:
     if document.status == "skipped":
         return "unread"
     mostly_bad = document.pages and bad_pages * 2 >= len(document.pages)
     if mostly_bad or (document.unknown_share or 0.0) > LOW_SCORE:
         return "poor"
-    return "fair" if has_findings else "good"
+    lost = any(_HARMLESS.isdisjoint(p.findings) and p.findings for p in document.pages)
+    other = document.notes and not document.pages
+    losses = (lost, other, document.split_chunks, is_strange(document, model))
+    return "fair" if any(losses) else "good"
 
 
 def _describe(document: StoredDocument, model: str) -> tuple[list[str], str]:
@@ -159,16 +164,14 @@ def _describe(document: StoredDocument, model: str) -> tuple[list[str], str]:
     findings, fixes = [], []
     if is_strange(document, model):
         findings.append(_strange(document, model))
-        fixes.append(
-            f"use a multilingual embedding model, for example {MULTILINGUAL_MODELS[0].ollama}"
-        )
-    for code, pages in _pages_by_finding(document.pages).items():
-        findings.append(f"{_MEANING.get(code, code)}: {_name_pages(pages)}")
-        fixes.append("see what the index holds of it: rag show FILE")
-    if document.split_chunks:
-        findings.append(f"{document.split_chunks} passages cut inside a sentence or row")
-        fixes.append("raise RAG_CHUNK_TOKENS if the embedding model takes more")
+        fixes.append(f"use a multilingual embedding model, for example {_PROPOSED[0]}")
     findings.extend(document.notes)
+    if document.split_chunks:
+        findings.append(f"passages cut inside a sentence or row: {document.split_chunks}")
+        fixes.append("raise RAG_CHUNK_TOKENS if the embedding model takes more")
+    for code, meaning in _REMARKS.items():
+        if count := sum(code in page.findings for page in document.pages):
+            findings.append(f"{meaning}: {count}")
     return findings, next(iter(fixes), "")
 
 
@@ -186,21 +189,6 @@ def _strange(document: StoredDocument, model: str) -> str:
         share = f"{document.unknown_share or 0.0:.0%}"
         return f"{model} has no tokens for {share} of its words{language}"
     return f"{model} was not made for its language{language}"
-
-
-def _pages_by_finding(pages: Sequence[Page]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for page in pages:
-        for code in page.findings:
-            if code not in _HARMLESS:
-                found.setdefault(code, []).append(page.label)
-    return found
-
-
-def _name_pages(labels: Sequence[str]) -> str:
-    return ", ".join(labels[:_NAMED]) + (
-        f" and {len(labels) - _NAMED} more" * (len(labels) > _NAMED)
-    )
 
 
 def _count(documents: Sequence[StoredDocument], files: Sequence[FileHealth]) -> Totals:
@@ -229,8 +217,10 @@ def _concerns(model: str, files: Sequence[FileHealth]) -> list[Concern]:
     unknown = [file for file in read if (file.unknown_share or 0.0) > UNKNOWN_LIMIT]
     foreign = [f for f in read if f not in unknown and reads_language(model, f.language) is False]
     blind = [file for file in read if file.level == "poor" and file.bad_pages]
-    proposed = ", ".join(proposal.ollama for proposal in MULTILINGUAL_MODELS)
-    migrate = f"take a multilingual embedding model ({proposed}): rag migrate --embedding-model ID"
+    migrate = (
+        f"take a multilingual embedding model ({', '.join(_PROPOSED)}): "
+        "rag migrate --embedding-model ID"
+    )
     found = (
         (unknown, "cannot read {}: questions about them will find next to nothing", migrate),
         (foreign, "was not made for the language of {}: search in them is poor", migrate),

@@ -67,8 +67,8 @@ def check(on_disk: Manifest, now: Manifest) -> None:
         return
     raise IndexMismatch(
         f"the index was made with {_describe(on_disk)}, {finding} {_describe(now)}",
-        "keep both with rag ingest --index OTHER FOLDER, choose the first model again, "
-        "or delete the index and ingest again",
+        "choose the first model again, change the index with rag migrate, "
+        "or keep both with rag ingest --index OTHER FOLDER",
     )
 
 

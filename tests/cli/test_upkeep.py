@@ -120,6 +120,8 @@ def test_repair_tells_programs_what_it_saved(run, index):
 def test_a_catalogue_of_garbage_can_be_restored_from_an_export(run, index):
     assert run("export", "backup.zip")[0] == 0
     (index / "catalogue.sqlite").write_bytes(b"garbage" * 999)
+    for folder in index.glob("index-*"):
+        shutil.rmtree(folder)
     message, fix = problem(run("repair")[2])
     assert "nothing of" in message
     assert "rag import" in fix

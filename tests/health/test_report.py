@@ -32,16 +32,26 @@ def test_worst_files_come_first():
     assert found.totals.reasons == {"binary": 1}
 
 
-def test_pages_are_named_by_what_is_wrong_with_them():
+def test_pages_are_counted_by_what_is_wrong_with_them():
     pages = (
         Page(0, "p. i"), Page(9, "p. ii", 0.1, ("garbage",)), Page(20, "p. 1", 0.0, ("empty",)),
         Page(20, "p. 2", 0.9, ("boilerplate",)), Page(30, "p. 3"),
     )  # fmt: skip
-    (file,) = report(replace(GOOD, pages=pages)).files
-    assert file.findings == ("unreadable signs: p. ii", "no text: p. 1")
+    found = report(replace(GOOD, pages=pages, notes=("1 page without text: 3",)))
+    (file,) = found.files
     assert (file.pages, file.bad_pages, file.level) == (5, 2, "fair")
-    totals = report(replace(GOOD, pages=pages)).totals
-    assert (totals.pages_without_text, totals.low_quality_pages) == (1, 1)
+    assert file.findings[0] == "1 page without text: 3"
+    assert (found.totals.pages_without_text, found.totals.low_quality_pages) == (1, 1)
+
+
+def test_what_takes_nothing_from_a_document_leaves_it_good():
+    pages = (Page(0, "p. 1", 0.9, ("boilerplate",)), Page(9, "p. 2", 0.9, ("columns",)))
+    (file,) = report(replace(GOOD, pages=pages)).files
+    assert (file.level, file.fix) == ("good", "")
+    assert file.findings == (
+        "pages whose repeated header or footer was left out: 1",
+        "pages whose columns were put in order: 1",
+    )
 
 
 def test_text_the_model_has_no_tokens_for_is_told_loudly_with_models_that_have():

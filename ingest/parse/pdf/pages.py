@@ -129,7 +129,7 @@ def _assemble(
 
 
 def _notes(pages: Mapping[str, Sequence[int]], reading: Reading) -> Iterator[str]:
-    """Yield a sentence for each finding, in the order of what it costs."""
+    """Yield a sentence for each finding that may cost text, the worst first."""
     hint = "" if is_installed() or not reading.ocr else f"; {INSTALL_HINT}"
     sentences = {
         quality.EMPTY: f"without text (a scan or a picture{hint})",
@@ -138,8 +138,6 @@ def _notes(pages: Mapping[str, Sequence[int]], reading: Reading) -> Iterator[str
         quality.GARBAGE: "whose letters are not told by their font",
         quality.GLUED: "with words run together",
         quality.OCR: "read off a picture",
-        quality.COLUMNS: "whose columns were put in order",
-        quality.BOILERPLATE: "without the header or footer they share with others",
     }
     for finding, sentence in sentences.items():
         if numbers := pages.get(finding):

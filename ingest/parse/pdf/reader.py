@@ -22,7 +22,6 @@ _GOOD_ENOUGH = 0.5
 _LEAST_LEFT = 0.5
 _OCR_SECONDS = 6  # As many times what a page may take.
 _SOFT_HYPHEN = re.compile("\xad[ \t\r]*\n")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 _LIGATURES = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}
 )
@@ -167,4 +166,5 @@ def _extract(file: PdfFile, index: int) -> PageText:
 
 
 def _tidy(raw: str) -> str:
-    return _TRAILING.sub("", clean(raw).translate(_LIGATURES)).strip()
+    text = clean(raw).translate(_LIGATURES)
+    return "\n".join(line.rstrip(" \t") for line in text.split("\n")).strip()

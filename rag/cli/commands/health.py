@@ -9,7 +9,7 @@ from pathlib import Path
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings
 from rag.cli.show import show_json
-from rag.health.report import FileHealth, HealthReport, report_health
+from rag.health.report import FileHealth, HealthReport, examine_index
 from rag.index.index import Index
 
 _LISTED = 20
@@ -20,7 +20,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     """Show the health of the index; raises IndexMissing.  Loads no heavy package."""
     settings = load_settings(options)
     with Index.open_for_reading(settings.index_dir) as index:
-        report = health_of(index, str(settings.index_dir.resolve()))
+        report = examine_index(index, str(settings.index_dir.resolve()))
     if options.html:
         _write_page(report, Path(options.html))
         terminal.note(f"written: {options.html}")
@@ -31,23 +31,18 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def health_of(index: Index, name: str) -> HealthReport:
-    """Return the health report of an open index."""
-    model = index.manifest.embedding_model
-    return report_health(name, model, index.documents(), index.shared_chunks())
-
-
 def show_summary(terminal: Terminal, report: HealthReport) -> None:
     """Print after a run what is wrong with the index as a whole, and nothing when it is well."""
     for concern in report.concerns:
         terminal.warn(concern.message)
-        terminal.note(f"fix: {concern.fix}")
+    for fix in dict.fromkeys(concern.fix for concern in report.concerns):
+        terminal.note(f"fix: {fix}")
     totals = report.totals
     counts = (
-        (totals.pages_without_text, "pages without text"),
-        (totals.low_quality_pages, "low-quality pages"),
-        (totals.split_chunks, "passages cut inside a sentence"),
-        (totals.poor, "files mostly lost"),
+        (totals.pages_without_text, "without text (pages)"),
+        (totals.low_quality_pages, "of low quality (pages)"),
+        (totals.split_chunks, "cut inside a sentence (passages)"),
+        (totals.poor, "mostly lost (files)"),
     )
     if told := ", ".join(f"{number} {what}" for number, what in counts if number):
         terminal.note(f"health: {told}; rag health shows where", "yellow")

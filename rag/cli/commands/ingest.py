@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ingest.base.documents import IngestReport, Plan
 from ingest.base.errors import FolderError, PipelineError
 from ingest.discover.plan import many_vanish
+from rag.cli.commands.health import show_summary
 from rag.cli.console import Terminal
 from rag.cli.main import EXIT_SKIPPED
 from rag.cli.options import load_settings, warn_of_remote, with_server
@@ -75,6 +76,8 @@ def _run_all(settings: Settings, options: argparse.Namespace, terminal: Terminal
                     raise
                 terminal.fail(error)
                 outcomes.append(Outcome(folder, error=error.message, fix=error.hint))
+        if not options.dry_run and not options.json:
+            show_summary(terminal, pipeline.health())
         return outcomes
 
 

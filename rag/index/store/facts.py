@@ -127,6 +127,6 @@ def _refuse_to_replace_lost(folder: Path) -> None:
     if any(folder.glob("index-*")) or log_of(folder / FILE_NAME).exists():
         raise IndexDamaged(
             f"{folder / FILE_NAME} is missing beside the files it belongs to",
-            "rag import FILE --force brings back an export, or move the folder away and ingest"
-            " again; nothing was overwritten",
+            "rag repair saves the vectors that Chroma has, rag import FILE --force brings back an"
+            " export; nothing was overwritten",
         )
