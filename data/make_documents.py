@@ -1,25 +1,21 @@
 """Make the binary sample documents of `documents/` from the prose in `sources/`.
 
-Needs `pip install reportlab pillow python-docx`, then `python data/make_documents.py`.
-The same versions of these packages write the same bytes: dates and ids are fixed.
-
-A source is a small part of Markdown: `#` to `###` headings, `-` and `1.` lists, tables, and
-paragraphs of one line each; `---` starts a new page.
+Needs `pip install reportlab pillow python-docx python-pptx openpyxl`, then
+`python data/make_documents.py`.  The same versions of these packages write the same bytes:
+dates and ids are fixed.  Text formats are written by hand in `documents/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-import docx
 import reportlab
+from make_office import write_docx, write_pptx, write_xlsx
+from make_open_formats import write_epub, write_odp, write_ods, write_odt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from read_sources import DOCUMENTS, ORGANISATION, SOURCES, Block, read_blocks
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -36,12 +32,6 @@ from reportlab.platypus import (
     Table,
 )
 
-HERE = Path(__file__).parent
-SOURCES = HERE / "sources"
-DOCUMENTS = HERE / "documents"
-ORGANISATION = "Merrowby Buoy Works"
-WRITTEN = datetime(2025, 8, 4, 9, 0, tzinfo=UTC)
-
 BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=10, leading=14, spaceAfter=6)
 CELL = ParagraphStyle("cell", parent=BODY, fontSize=9, leading=11, spaceAfter=0)
 ITEM = ParagraphStyle("item", parent=BODY, leftIndent=14, bulletIndent=2, spaceAfter=3)
@@ -57,82 +47,6 @@ GRID = [
     ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
     ("VALIGN", (0, 0), (-1, -1), "TOP"),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A piece of a source: `kind` is heading, item, table, page or text."""
-
-    kind: str
-    text: str = ""
-    level: int = 0
-    mark: str = ""
-    rows: tuple[tuple[str, ...], ...] = ()
-
-
-def read_blocks(name: str) -> Iterator[Block]:
-    """Yield the blocks of a source in reading order."""
-    rows: list[tuple[str, ...]] = []
-    for line in [*(SOURCES / name).read_text(encoding="utf-8").splitlines(), ""]:
-        if line.startswith("|"):
-            rows.append(tuple(cell.strip() for cell in line.strip("|").split("|")))
-            continue
-        if rows:
-            yield Block("table", rows=(rows[0], *rows[2:]))
-            rows = []
-        if line:
-            yield read_line(line)
-
-
-def read_line(line: str) -> Block:
-    """Return the block that one line outside a table stands for."""
-    mark, _, rest = line.partition(" ")
-    if line == "---":
-        return Block("page")
-    if set(mark) == {"#"}:
-        return Block("heading", rest, level=len(mark))
-    if mark == "-" or (mark.endswith(".") and mark[:-1].isdigit()):
-        return Block("item", rest, mark=mark)
-    return Block("text", line)
-
-
-def write_docx(source: str, target: str) -> None:
-    """Write a Word document with real headings, lists and tables."""
-    document = docx.Document()
-    for block in read_blocks(source):
-        if block.kind == "heading":
-            document.add_heading(block.text, level=block.level)
-        elif block.kind == "item":
-            document.add_paragraph(block.text, style="List Bullet")
-        elif block.kind == "table":
-            add_table(document, block.rows)
-        else:
-            document.add_paragraph(block.text)
-    properties = document.core_properties
-    properties.author = properties.last_modified_by = ORGANISATION
-    properties.title = next(read_blocks(source)).text
-    properties.created = properties.modified = WRITTEN
-    properties.comments = ""
-    buffer = BytesIO()
-    document.save(buffer)
-    (DOCUMENTS / target).write_bytes(fix_zip_dates(buffer))
-
-
-def add_table(document: docx.document.Document, rows: tuple[tuple[str, ...], ...]) -> None:
-    """Append a table whose first row is the header."""
-    table = document.add_table(rows=len(rows), cols=len(rows[0]), style="Light Grid")
-    for cells, row in zip(table.rows, rows, strict=True):
-        for cell, text in zip(cells.cells, row, strict=True):
-            cell.text = text
-
-
-def fix_zip_dates(archive: BytesIO) -> bytes:
-    """Return the same archive with one fixed date, so that a second run writes equal bytes."""
-    result = BytesIO()
-    with ZipFile(archive) as old, ZipFile(result, "w", ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(ZipInfo(name, WRITTEN.timetuple()[:6]), old.read(name), ZIP_DEFLATED)
-    return result.getvalue()
 
 
 class NumberedDocument(BaseDocTemplate):
@@ -256,6 +170,12 @@ def main() -> None:
     """Write every binary document."""
     write_docx("minutes-2025-03-12.md", "office/minutes-2025-03-12.docx")
     write_docx("supplier-contract-summary.md", "office/supplier-contract-summary.docx")
+    write_odt("apprentices.md", "handbook/apprentices.odt")
+    write_epub("history.md", "handbook/history.epub")
+    write_pptx("onboarding-slides.md", "office/onboarding-slides.pptx")
+    write_ods("investment-plan-2026.md", "office/investment-plan-2026.ods")
+    write_xlsx("spare-parts-stock.md", "workshop/spare-parts-stock.xlsx")
+    write_odp("mooring-course.md", "workshop/mooring-course.odp")
     write_pdf("plover-service-manual.md", "workshop/plover-service-manual.pdf")
     write_pdf("sealant-safety-sheet.md", "workshop/sealant-safety-sheet.pdf", columns=2)
     write_scan("delivery-note-scan.txt", "office/delivery-note-scan.pdf")
