@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from ingest.base.documents import Chunk, Document, chunk_id
 from ingest.base.errors import SettingsError
@@ -27,8 +26,7 @@ _SLACK = 128  # Estimates of parts were seen to sum up to a token less than that
 _MOST_WITH_BLANKS = 32  # Per token of the limit; runs of blanks count for nothing otherwise.
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A span of a section; it is cut further while `tokens` is 0, `over` when that was counted."""
 
     section: int
@@ -38,8 +36,7 @@ class _Piece:
     over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
+class _Draft(NamedTuple):
     """A chunk to be; `tokens` are exact and include the heading path and the columns."""
 
     section: int
@@ -159,7 +156,7 @@ class _Chunker:
         for number, tokens in zip(uncounted, counts, strict=True):
             piece = pieces[number]
             fits = tokens <= self._room(piece) or piece.end - piece.start == 1
-            pieces[number] = replace(piece, tokens=tokens if fits else 0, over=not fits)
+            pieces[number] = piece._replace(tokens=tokens if fits else 0, over=not fits)
         return pieces
 
     def _may_fit(self, piece: _Piece, level: int) -> bool:
@@ -215,7 +212,7 @@ class _Chunker:
             f"{self.labels.header(draft.path)} {draft.columns} {self.text[draft.start : draft.end]}"
             for draft in drafts
         )
-        return [replace(draft, tokens=tokens) for draft, tokens in zip(drafts, counts, strict=True)]
+        return [draft._replace(tokens=tokens) for draft, tokens in zip(drafts, counts, strict=True)]
 
     def _fit(self, drafts: list[_Draft]) -> list[_Draft]:
         """Count exactly, and halve what is over the limit: sums of parts are not always upper."""

@@ -137,6 +137,8 @@ def find_language(text: str) -> str:
     """
     sample = _sample(text).casefold()
     words = _WORD.findall(sample)
+    if sample.isascii():
+        return _by_function_words(words)
     amounts = {code: len(find.findall(sample)) / size for code, (find, size) in _SCRIPTS.items()}
     kana, han = len(_KANA.findall(sample)), len(_HAN.findall(sample))
     is_japanese = kana * 10 > han

@@ -49,7 +49,7 @@ def read_manifest(text: str) -> Manifest:
     except (ValueError, TypeError, KeyError) as error:
         raise IndexDamaged(
             "the manifest of the index cannot be read",
-            "bring back an export: rag import FILE, or ingest anew: rag ingest --index OTHER FOLDER",
+            "bring back an export: rag import FILE, or make another: rag ingest --index DIR FOLDER",
         ) from error
 
 

@@ -85,3 +85,12 @@ def test_counting_opens_no_connection_and_writes_no_cache() -> None:
         "assert 'requests' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-B", "-c", program], check=True, timeout=60)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_words_are_counted_as_any_text_is(text):
+    import re
+
+    from ingest.tokens import _count_words
+
+    assert _count_words(text, text.encode()) == len(re.findall(r"\w+|[^\w\s]", text))

@@ -199,6 +199,8 @@ def run_remove(options: argparse.Namespace, terminal: Terminal) -> int:
         raise _no_folder(wanted, roots)
     with Index.open_for_writing(settings.index_dir, manifest, command="rag remove") as index:
         removed = index.remove_root(wanted)
+    for warning in index.warnings:
+        terminal.warn(warning)
     if options.json:
         show_json(terminal, {"root": wanted, "documents": removed})
         return 0

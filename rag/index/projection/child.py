@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import sys
 import threading
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lock = Lock(asked.folder, CHROMA)
     try:
         if asked.command == "drain":
+            _give_way()
             return drain(catalogue, lock, asked.documents, _Orders())
         if asked.command == "check":
             return write_findings(catalogue, lock)
@@ -67,6 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         lock.release()
         catalogue.close()
+
+
+def _give_way() -> None:
+    """Let the embedding of documents go first: they are searchable without Chroma."""
+    if hasattr(os, "nice"):
+        os.nice(10)
 
 
 class _Orders:

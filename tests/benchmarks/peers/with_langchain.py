@@ -16,7 +16,12 @@ started = time.perf_counter()
 
 from langchain_chroma import Chroma
 from langchain_classic.indexes import SQLRecordManager, index
-from langchain_community.document_loaders import BSHTMLLoader, Docx2txtLoader, PyPDFLoader, TextLoader
+from langchain_community.document_loaders import (
+    BSHTMLLoader,
+    Docx2txtLoader,
+    PyPDFLoader,
+    TextLoader,
+)
 from langchain_openai import OpenAIEmbeddings
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -28,7 +33,9 @@ def load(folder):
     for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
         loader = LOADERS.get(path.suffix)
         try:
-            yield from (loader(str(path)) if loader else TextLoader(str(path), encoding="utf-8")).load()
+            yield from (
+                loader(str(path)) if loader else TextLoader(str(path), encoding="utf-8")
+            ).load()
         except Exception as error:
             print(f"{path.name}: {error}"[:200], file=sys.stderr)
 
@@ -36,7 +43,10 @@ def load(folder):
 def run(folder, base_url, work):
     """Bring the vector store in line with the folder."""
     embeddings = OpenAIEmbeddings(
-        model="text-embedding-stub", base_url=base_url, api_key="x", check_embedding_ctx_length=False
+        model="text-embedding-stub",
+        base_url=base_url,
+        api_key="x",
+        check_embedding_ctx_length=False,
     )
     store = Chroma("chunks", embeddings, persist_directory=f"{work}/chroma")
     records = SQLRecordManager("chunks", db_url=f"sqlite:///{work}/records.sqlite")
@@ -51,8 +61,12 @@ if __name__ == "__main__":
     folder, base_url, work = sys.argv[1:]
     Path(work).mkdir(parents=True, exist_ok=True)
     chunks = run(folder, base_url, work)
-    print(json.dumps({
-        "chunks": chunks,
-        "seconds": time.perf_counter() - started,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }))
+    print(
+        json.dumps(
+            {
+                "chunks": chunks,
+                "seconds": time.perf_counter() - started,
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )

@@ -33,7 +33,9 @@ def run(folder, base_url, work):
             SentenceSplitter(chunk_size=256, chunk_overlap=0),
             OpenAILikeEmbedding(model_name="text-embedding-stub", api_base=base_url, api_key="x"),
         ],
-        docstore=SimpleDocumentStore.from_persist_path(str(kept)) if kept.exists() else SimpleDocumentStore(),
+        docstore=SimpleDocumentStore.from_persist_path(str(kept))
+        if kept.exists()
+        else SimpleDocumentStore(),
         docstore_strategy=DocstoreStrategy.UPSERTS_AND_DELETE,
         vector_store=ChromaVectorStore(chroma_collection=collection),
     )
@@ -49,8 +51,12 @@ if __name__ == "__main__":
     folder, base_url, work = sys.argv[1:]
     Path(work).mkdir(parents=True, exist_ok=True)
     chunks = run(folder, base_url, work)
-    print(json.dumps({
-        "chunks": chunks,
-        "seconds": time.perf_counter() - started,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }))
+    print(
+        json.dumps(
+            {
+                "chunks": chunks,
+                "seconds": time.perf_counter() - started,
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )
