@@ -184,7 +184,7 @@ class Ordeal:
         self.counts["rounds"] += 1
         if operation == "migrate":
             self.model = "stub-b" if self.model == "stub-a" else "stub-a"
-        if operation == "ingest" or trap.startswith(("rebuild", "rebuild")):
+        if operation == "ingest" or trap.startswith("rebuild"):
             self.change()
         if operation in ("compact", "repair") or trap.startswith(("told", "seal")):
             self.ingest()  # so that there is something to tell, or to drop
@@ -383,7 +383,7 @@ def main() -> int:
                 ordeal.round(*aims[number // 2 % len(aims)], 1 + number // 2 // len(aims))
             else:
                 ordeal.round(dice.choice(OPERATIONS))
-            if ordeal.counts["rounds"] % 20 == 0:
+            if ordeal.counts["rounds"] % 10 == 0:
                 print(dict(ordeal.counts), f"{time.perf_counter() - started:.0f} s", flush=True)
         control = brick_bare_chroma(home)
     counts = ordeal.counts
