@@ -6,14 +6,20 @@ Arguments: folder, index folder, embedding model, "drain" or "catalogue", failpo
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from token_embedder import TokenEmbedder
 
+from ingest.base.documents import IngestReport
+from ingest.base.ports import ChunkIndex
 from ingest.parse.base.reading import Reading
 from ingest.pipeline import Options, ingest_folder
 from rag.index.base import failpoint
 from rag.index.index import Index
+
+Port: TypeAlias = Callable[[Index], ChunkIndex]
 
 OPTIONS = Options(chunk_tokens=32, reading=Reading(ocr=False), workers=0)
 
@@ -24,8 +30,8 @@ def ingest(
     embedder: TokenEmbedder,
     *,
     drain: bool,
-    port=lambda index: index,
-):
+    port: Port = lambda index: index,
+) -> IngestReport:
     """What `rag ingest` does, `port` standing between it and the index; returns its report."""
     manifest = embedder.manifest(OPTIONS.recipe)
     with Index.open_for_writing(index_folder, manifest, drain=drain) as index:

@@ -56,7 +56,9 @@ def test_unchanged_files_cost_nothing_and_a_changed_one_costs_its_own_chunks(
     assert (second.unchanged, second.ingested) == (FILES, ())
 
     parts = paragraphs(7)
-    parts[1] = f"{token(5_000_000)} is the word that the second part of this file has now instead, {LONG}"
+    parts[1] = (
+        f"{token(5_000_000)} is the word that the second part of this file has now instead, {LONG}"
+    )
     write(docs, 7, parts)
     embedder, third, rows, later = ingest()
     assert [tokens_of(text) for text in embedder.asked] == [[token(5_000_000)]]

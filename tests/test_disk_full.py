@@ -25,7 +25,7 @@ from rag.index.verify import verify
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 
-BEFORE, AFTER = 20, 60
+BEFORE, AFTER = 20, 50
 LIMITED = """
 import sys
 if int(sys.argv[1]):
@@ -53,7 +53,9 @@ class Disk:
 
     def write(self, first: int, last: int) -> None:
         for number in range(first, last):
-            parts = [f"{token(number * 100 + n)} is a word that file {number} has." for n in range(40)]
+            parts = [
+                f"{token(number * 100 + n)} is a word that file {number} has." for n in range(40)
+            ]
             text = "\n\n".join(parts) + "\n"
             (self.home / "docs" / f"{number}.txt").write_text(text, encoding="utf-8")
 
@@ -79,7 +81,14 @@ class Disk:
         for name in ("embedding_model=text-embedding-stub-a", "chunk_tokens=32", "parse_workers=0"):
             flags += ["--set", name]
         flags += ["--set", f"cache_dir={self.home / 'cache'}"]
-        command = [sys.executable, "-c", LIMITED, str(limit_bytes), "ingest", str(self.home / "docs")]
+        command = [
+            sys.executable,
+            "-c",
+            LIMITED,
+            str(limit_bytes),
+            "ingest",
+            str(self.home / "docs"),
+        ]
         root = str(Path(rag.__file__).parents[1])
         done = subprocess.run(
             [*command, *flags], env={**os.environ, "PYTHONPATH": root}, cwd=self.home,

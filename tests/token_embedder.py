@@ -17,6 +17,10 @@ DIMENSION = 128
 _TOKEN = re.compile(r"zq\d+x")
 
 
+class ServerGone(PipelineError):
+    """What an embedder raises from its last text on."""
+
+
 def token(number: int) -> str:
     """A word that stands for one version of one file."""
     return f"zq{number}x"
@@ -67,7 +71,7 @@ class TokenEmbedder:
     def embed(self, texts: Sequence[str]) -> numpy.ndarray:
         self.asked.extend(texts)
         if len(self.asked) > self.dies_after:
-            raise PipelineError("the server went away", "start it again")
+            raise ServerGone("the server went away", "start it again")
         return numpy.stack([vector(text, self.model) for text in texts])
 
     def manifest(self, recipe: str) -> Manifest:

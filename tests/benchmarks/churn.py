@@ -41,7 +41,9 @@ def fill(docs: Path, files: int, first: int) -> None:
     """Put as many files into a folder, no text of which was there before."""
     for number in range(files):
         tokens = [token(first + number * 10 + n) for n in range(10)]
-        parts = [f"{word} is one of the words that stand in this file and no other." for word in tokens]
+        parts = [
+            f"{word} is one of the words that stand in this file and no other." for word in tokens
+        ]
         (docs / f"{number}.txt").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 

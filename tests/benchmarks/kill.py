@@ -43,6 +43,7 @@ from rag.settings import Settings
 
 FILES = 120
 LONG = 40  # paragraphs of every tenth file
+WORDS = ("sea", "boat", "pier", "oar", "sail", "keel", "mast", "tide", "rope", "wind")
 CHUNK_TOKENS = 32  # a paragraph
 
 # Where each operation commits, in its own process or in the one that has Chroma open.
@@ -138,7 +139,7 @@ class Ordeal:
     def text(self, long: bool) -> str:
         parts = []
         for _ in range(LONG if long else 1):
-            words = self.dice.sample("sea boat pier oar sail keel mast tide rope wind".split(), 6)
+            words = self.dice.sample(WORDS, 6)
             parts.append(f"{token(self.made)} {' '.join(words)} were seen by the old harbour wall.")
             self.made += 1
         return "\n\n".join([*parts, "Every file ends with this same paragraph about the sea.\n"])

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,7 @@ def test_every_commit_is_synced(tmp_path: Path) -> None:
 def test_what_was_committed_outlives_what_was_not(moments: list[Moment], tmp_path: Path) -> None:
     dice = random.Random(7)
     tried = 0
-    for now, later in zip(moments, moments[1:], strict=False):
+    for now, later in pairwise(moments):
         if now.begun != later.begun or not later.log.startswith(now.log):
             continue  # The log was begun anew, over the old one.
         for _ in range(3):
@@ -145,17 +146,14 @@ def test_a_log_that_was_not_synced_would_lose_documents(
     assert read(lost) != last.state
 
 
-@pytest.mark.parametrize("left", ["empty", "half", "nothing"])
+@pytest.mark.parametrize("left", ["empty", "half"])
 def test_a_chroma_that_never_reached_the_disk_is_made_anew(
     drained: Path, tmp_path: Path, left: str
 ) -> None:
     before = read(drained)
     for path in [path for path in drained.glob("index-*/**/*") if path.is_file()]:
         content = path.read_bytes()
-        if left == "nothing":
-            path.unlink()
-        else:
-            path.write_bytes(content[: len(content) // 2] if left == "half" else b"")
+        path.write_bytes(content[: len(content) // 2] if left == "half" else b"")
     with Index.open_for_reading(drained) as index:  # nothing is missing meanwhile
         assert index.search(unit("file 3 number 7"), 1)[0].chunk.text == "file 3 number 7"
     with Index.open_for_writing(drained, manifest()) as index:
