@@ -97,7 +97,8 @@ class Endpoint:
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; what other threads still ask for ends without a word."""
+        self.on_wait = lambda _what, _seconds: None
         self._http.close()
 
     def get(self, path: str) -> object:

@@ -50,11 +50,10 @@ def main() -> int:
                 if asked.small:
                     ballast = fill(place, point)
                     full += disk.run_full()
-                    disk.check_before()
                     ballast.unlink()
                 else:
                     full += disk.run_full(point)
-                    disk.check_before()
+                disk.check_before()
                 disk.check_after()
             except Exception as error:
                 lost += 1

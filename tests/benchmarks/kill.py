@@ -134,6 +134,13 @@ class Ordeal:
         self.problems.append(f"round {self.counts['rounds']}: {kind}: {what}")
         print(self.problems[-1], flush=True)
 
+    def warn(self, warning: str) -> None:
+        """Count a warning; that the child of a killed run still has Chroma open is no fault."""
+        if "Chroma is open in" in warning:
+            self.counts["waited"] += 1
+        else:
+            self.fail("warned", warning)
+
     # ---- the folders
 
     def text(self, long: bool) -> str:
@@ -324,7 +331,7 @@ class Ordeal:
             for folder in ("docs", "more"):
                 pipeline.ingest(self.home / folder)
                 for warning in pipeline.warnings:
-                    self.fail("warned", warning)
+                    self.warn(warning)
         self.stored = {name: text for name, text in self.texts.items() if text}
 
     def choose_model(self) -> None:
@@ -393,7 +400,7 @@ def main() -> int:
         f"kills {counts['killed']}: {counts['aimed']} aimed, {counts['unaimed']} at random moments"
     )
     print(f"questions {counts['asked']}")
-    for kind in ("lost", "doubled", "stale", "unopenable", "damaged", "warned", "failed"):
+    for kind in ("lost", "doubled", "stale", "unopenable", "damaged", "warned", "failed", "waited"):
         print(f"{kind:12} {counts[kind]}")
     print(f"Chroma without a catalogue, killed while it writes its list of ids: {control}")
     return int(bool(ordeal.problems))
