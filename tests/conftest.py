@@ -4,6 +4,7 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -12,5 +13,7 @@ def weights_cache() -> Path:
     from rag.models.embedded.weights import pull_weights
 
     cache = Path(platformdirs.user_cache_dir("foldercite"))
-    pull_weights(cache, lambda label, done, total: None)
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / "tests.lock"):  # Tests may run in several processes.
+        pull_weights(cache, lambda label, done, total: None)
     return cache

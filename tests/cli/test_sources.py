@@ -31,7 +31,7 @@ def index(tmp_path_factory, weights_cache) -> Path:
     (odd / "deep" / "table.md").write_text("Text.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n", "utf-8")
     (odd / "photo.png").write_bytes(b"x")
     flags = ("--embedded", "--index", str(folder))
-    assert main(["ingest", str(DATA), *flags]) == 0
+    assert main(["ingest", str(DATA), *flags, "--set", "ocr=off"]) == 0
     assert main(["ingest", str(odd), "--collection", "odd", *flags]) == 0
     return folder
 

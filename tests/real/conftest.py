@@ -44,7 +44,7 @@ def models(tmp_path_factory, weights_cache) -> Models:
     from real.make_gguf import make_chat, make_minilm
 
     folder = tmp_path_factory.mktemp("models")
-    texts = [path.read_text(encoding="utf-8") for path in sorted(HANDBOOK.iterdir())]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(HANDBOOK.glob("*.[mr]*"))]
     return Models(
         make_minilm(weights_cache / EMBEDDING_MODEL, folder / f"{EMBEDDING_MODEL}.gguf"),
         make_chat(folder / f"{CHAT_MODEL}.gguf", texts),

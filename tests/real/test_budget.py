@@ -49,7 +49,7 @@ def count_really(llama_chat_url):
 
 
 def handbook(size: int) -> list[Hit]:
-    texts = [path.read_text(encoding="utf-8") for path in sorted(HANDBOOK.iterdir())]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(HANDBOOK.glob("*.[mr]*"))]
     return hits([text[at : at + size] for text in texts for at in range(0, len(text), size)])
 
 
