@@ -127,7 +127,8 @@ class _Chunker:
     def _refine(self, pieces: Iterable[_Piece], level: int) -> Iterator[_Piece]:
         """Replace each piece without a count by its parts at this level of structure."""
         for piece in pieces:
-            if piece.tokens:
+            # Nothing but a heading has no blocks, and documents have tens of thousands of them.
+            if piece.tokens or (not level and self.sections[piece.section].body >= piece.end):
                 yield piece
                 continue
             for start, end in self._cut(piece, level):

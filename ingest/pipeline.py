@@ -21,7 +21,7 @@ from ingest.base.documents import (
 from ingest.base.errors import EmbeddingRejected, ParseError, SettingsError
 from ingest.base.ports import ChunkIndex, Embedder
 from ingest.chunk import CHUNKER_VERSION, MIN_LIMIT, chunk_document
-from ingest.discover.plan import make_plan, real_folder, refuse_great_loss
+from ingest.discover.plan import hold_back_great_loss, make_plan, real_folder
 from ingest.discover.scan import Looking, check_folder
 from ingest.embed import ChunkedDocument, embed_documents, key_chunks
 from ingest.flow import Clock, run_ahead
@@ -88,7 +88,7 @@ def ingest_folder(
     """Bring the index up to date with a folder, or with one file of it.
 
     Every document is durable as soon as it is reported, so a run that was stopped goes on
-    where it was.  What is gone from the folder is removed, even when it was all there was.
+    where it was.  What is gone from the folder is removed, unless that is most of many documents.
     Raises FolderError, and what the embedder and the index raise; files that cannot be read
     are in the report instead.
     """
@@ -96,7 +96,7 @@ def ingest_folder(
     with run.timed("scan"):
         plan, unread = _look(root, index.known, run.options)
         if not run.options.remove_many:
-            refuse_great_loss(root, plan)
+            plan = hold_back_great_loss(root, plan)
     with run.timed("index"):
         _apply(plan, index, real_folder(root))
         # Single files say nothing about the others of their folder.
@@ -233,7 +233,7 @@ class _Run:
             return key_chunks(document, chunks, self.embedder.identity, health)
 
     def _refuse(self, source: Source, error: ParseError) -> None:
-        failure = Failure(source.id, error.reason, error.message, error.hint)
+        failure = Failure(source.id, error.reason, error.message, error.hint, error.pages)
         with self.timed("index"):
             self.index.record_failure(source, error.fingerprint, failure)
         self.skipped.append(failure)
@@ -290,4 +290,5 @@ class _Run:
             chunks=self.chunks,
             embedded=self.embedded,
             seconds=self.clock.seconds,
+            held_back=plan.held_back,
         )

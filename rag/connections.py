@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from rag.addresses import EMBEDDED
-from rag.index.manifest import PROBE_TEXT, Manifest
+from rag.index.manifest import PROBE_TEXT, Manifest, name_model
 from rag.models.memory import Memory
 from rag.servers import Servers
 from rag.settings import Settings
@@ -27,15 +27,21 @@ class Connections:
 
     Before each use a model is made sure of: on a server that can be told to, it is loaded, and
     where memory has room for one only, the other of ours gives way.  `on_wait` is told what is
-    waited for, and for how many seconds already.
+    waited for, and for how many seconds already.  Where no embedding model is set, the one the
+    index was made with goes first, unless another is to take its place (`follow_index`).
     """
 
     def __init__(
-        self, settings: Settings, on_wait: Callable[[str, float], None] = lambda _what, _for: None
+        self,
+        settings: Settings,
+        on_wait: Callable[[str, float], None] = lambda _what, _for: None,
+        *,
+        follow_index: bool = True,
     ) -> None:
         self.settings = settings
         self._memory = Memory(settings.index_dir)
-        self.servers = Servers(settings, self._memory, on_wait)
+        made_with = partial(name_model, settings.index_dir) if follow_index else str
+        self.servers = Servers(settings, self._memory, on_wait, made_with)
         self._prepared: dict[str, Vectors] = {}
         self._chat: ChatModel | None = None
 

@@ -18,10 +18,12 @@ from rag.connections import Connections
 from rag.health.report import HealthReport, examine_index
 from rag.index.base.errors import IndexMissing
 from rag.index.base.roots import (
-    DEFAULT_COLLECTION,
     check_collection,
-    choose_collection,
+    explain_missing,
+    lost_inside,
+    put_together,
     roots_inside,
+    tell_renamed,
     whole_root,
 )
 from rag.index.index import Index, IndexStatus
@@ -69,7 +71,7 @@ class Pipeline:
         at once only with `remove_many`: else that is taken for a drive that is not mounted.
         With `known_only` no files are added.  Raises PipelineError; what was done is kept.
         """
-        check_folder(Path(folder))
+        self.check_folder(folder)
         self._refuse_own_index(Path(folder))
         self._close_reader()
         options = replace(self._options, remove_many=remove_many)
@@ -80,21 +82,35 @@ class Pipeline:
             self.models.manifest(options.recipe),
             chroma_documents=self.settings.chroma_documents,
             command=f"rag ingest {folder}",
+            exact_up_to=0 if self.settings.search == "chroma" else self.settings.exact_up_to,
         )
         with index:
             embedder = self.models.embedder_for_chunks(options.limit)
             roots = index.roots()
             whole = whole_root(Path(folder), roots)
-            told = _put(index, Path(folder), whole, collection or self.settings.collection)
+            inside = [] if known_only else roots_inside(whole, roots)
+            plan = plan_folder(whole, index.known, options) if inside else Plan()
+            lost = lost_inside(whole, inside, index.known, plan, remove_many=remove_many)
+            told = put_together(index, Path(folder), whole, collection or self.settings.collection)
             report = ingest_folder(whole, embedder, index, options, on_progress)
             self.models.remember_pace()
-            for inner in roots_inside(whole, roots):
+            for inner in inside:
                 index.remove_root(inner)
+            told += tell_renamed(real_folder(whole), set(roots).difference(inside), index.known)
             finished = time.perf_counter()
         found = self.models.embedding_warnings(options.limit)
         self.warnings = [*told, *index.warnings, *(f"{what}; {hint}" for what, hint in found)]
         seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
-        return replace(report, seconds=seconds)
+        removed = (*report.removed, *lost)
+        return replace(report, seconds=seconds, removed=removed, folder=str(whole.resolve()))
+
+    def check_folder(self, folder: str | Path) -> None:
+        """Raise FolderError unless it is a folder or a file, with what the index knows of it."""
+        if not Path(folder).exists():
+            error = explain_missing(Path(folder), self._roots(), self._known)
+            if error:
+                raise error
+        check_folder(Path(folder))
 
     def folders(self) -> dict[str, bool]:
         """Return the folders of the index, or of the collection that is set, sorted.
@@ -114,14 +130,14 @@ class Pipeline:
 
     def plan(self, folder: str | Path, *, known_only: bool = False) -> Plan:
         """Return what `ingest` would do, changing nothing."""
-        check_folder(Path(folder))
-        try:
-            roots = self.index.roots()
-        except IndexMissing:
-            roots = []
+        self.check_folder(folder)
         looking = replace(self._options.looking, known_only=known_only)
         options = replace(self._options, looking=looking)
-        return plan_folder(whole_root(Path(folder), roots), self._known, options)
+        whole = whole_root(Path(folder), self._roots())
+        plan = plan_folder(whole, self._known, options)
+        inside = [] if known_only else roots_inside(whole, self._roots())
+        lost = lost_inside(whole, inside, self._known, plan, remove_many=True)
+        return replace(plan, vanished=(*plan.vanished, *lost), folder=str(whole.resolve()))
 
     def search(
         self, question: str, k: int | None = None, selection: Selection | None = None
@@ -245,12 +261,18 @@ class Pipeline:
     def _check_there_is_something(self, selection: Selection | None) -> None:
         if selection and not self.index.count(selection):
             raise PipelineError(
-                "no document in the index matches the filter", "rag status lists the documents"
+                "no document in the index matches the filter", "rag list shows the documents"
             )
         if not self.index.count():
             raise IndexMissing(
                 f"nothing was ingested into {self.settings.index_dir}", "rag ingest FOLDER"
             )
+
+    def _roots(self) -> list[str]:
+        try:
+            return self.index.roots()
+        except IndexMissing:
+            return []
 
     def _known(self, root: str) -> Mapping[str, Known]:
         try:
@@ -271,16 +293,3 @@ class Pipeline:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-
-
-def _put(index: Index, folder: Path, whole: Path, wanted: str | None) -> list[str]:
-    """Put a folder into its collection; return what should be told of that."""
-    now, name = choose_collection(folder, whole, wanted, index.collections())
-    root = real_folder(whole)
-    if name != (now or DEFAULT_COLLECTION):
-        index.set_collection(root, name)
-    return (
-        [f"{root} was in the collection {now}; it is in {name} now"]
-        if now not in ("", name)
-        else []
-    )

@@ -47,15 +47,21 @@ class Role:
 class Servers:
     """The servers of the settings; none is connected before it is needed.
 
+    `made_with` tells which embedding model goes first where none is set, "" for none.
     `memory` keeps with what context a model was loaded.  `on_wait` is told what is waited for,
     and for how many seconds already.
     """
 
     def __init__(
-        self, settings: Settings, memory: Memory, on_wait: Callable[[str, float], None]
+        self,
+        settings: Settings,
+        memory: Memory,
+        on_wait: Callable[[str, float], None],
+        made_with: Callable[[], str] = str,
     ) -> None:
         self.settings = settings
         self._on_wait = on_wait
+        self._made_with = made_with
         self._endpoints: dict[str, Endpoint] = {}
         self._offers: dict[str, Offer] = {}
         self._failures: dict[str, PipelineError] = {}
@@ -67,8 +73,8 @@ class Servers:
     @cached_property
     def embedding_choice(self) -> Choice:
         """Return the embedding model used and why."""
-        offer = self.offer(self.settings.embeddings_at)
-        return choose_embedding(offer, self.settings.embedding_model)
+        offer, wanted = self.offer(self.settings.embeddings_at), self.settings.embedding_model
+        return choose_embedding(offer, wanted, "" if wanted else self._made_with())
 
     @cached_property
     def chat_choice(self) -> Choice:

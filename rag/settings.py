@@ -199,11 +199,15 @@ class Settings(BaseSettings):
         return (own.get(url) or self.api_key).get_secret_value()
 
     @classmethod
-    def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
+    def load(
+        cls,
+        overrides: Mapping[str, object] | None = None,
+        flags: Mapping[str, str] | None = None,
+    ) -> Self:
         """Return the settings from environment and `.env`, with `overrides` on top.
 
-        Overrides that are None count as not given.  Raises SettingsError naming the setting,
-        its value and what is allowed.
+        Overrides that are None count as not given; `flags` tells how those of the command line
+        were named there.  Raises SettingsError naming the setting, its value and what is allowed.
         """
         given = {name: value for name, value in (overrides or {}).items() if value is not None}
         unknown = sorted(set(given) - set(cls.model_fields))
@@ -214,7 +218,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)  # type: ignore[arg-type]
         except ValidationError as error:
-            raise _explain(error) from None
+            raise _explain(error, flags or {}) from None
         except (SourceError, UnicodeDecodeError, OSError) as error:
             raise SettingsError(
                 f"the settings in .env cannot be read: {error}", "save .env as UTF-8 text"
@@ -251,14 +255,15 @@ def unknown_variables() -> list[str]:
     return sorted(name for name in given - known if name.startswith(PREFIX))
 
 
-def _explain(error: ValidationError) -> SettingsError:
+def _explain(error: ValidationError, flags: Mapping[str, str]) -> SettingsError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     field = Settings.model_fields[name]
     secret = name.endswith("_key")
     value = "(hidden)" if secret else re.sub("//[^/@]*@", "//(hidden)@", repr(first["input"]))
     reason = first["msg"].removeprefix("Value error, ")
+    called = flags.get(name) or f"{PREFIX}{name.upper()}"
     return SettingsError(
-        f"{PREFIX}{name.upper()} is {value}: {reason[:1].lower()}{reason[1:]}",
-        field.description or "",
+        f"{called} is {value}: {reason[:1].lower()}{reason[1:]}",
+        f"give {called} another value: {field.description}",
     )

@@ -198,9 +198,9 @@ class Watcher:
         try:
             report = self.ingest(root.path)
         except PipelineError as error:
-            if str(error) != root.trouble:
+            if error.message != root.trouble:  # Its hint may be another one each time.
                 self.failed(root.path, error)
-            root.trouble = str(error)
+            root.trouble = error.message
             self._try_again(root)
             return
         self.done(root.path, report, time.monotonic() - started)

@@ -70,6 +70,31 @@ def test_endpoint_is_brought_to_one_spelling(given, expected):
     assert Settings.load({"endpoint": given}).endpoint == expected
 
 
+def test_flag_with_a_wrong_value_is_named_as_it_was_given():
+    with pytest.raises(SettingsError) as caught:
+        Settings.load({"top_k": 0}, {"top_k": "--top-k"})
+    assert caught.value.message.startswith("--top-k is 0:")
+    assert caught.value.hint.startswith("give --top-k another value: Passages retrieved")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["ask", "x", "-k", "0"], "--top-k is 0:"),
+        (["status", "--set", "top_k=0"], "--set TOP_K is '0':"),
+        (["status", "--index", "a.txt"], "'a.txt', is a file, not a folder"),
+    ],
+)
+def test_command_line_names_its_flags(tmp_path, capsys, given, told):
+    from rag.cli.main import main
+
+    (tmp_path / "a.txt").write_text("x", "utf-8")
+    assert main(given) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert "fix:   give " in err or "--index DIR" in err
+
+
 @pytest.mark.parametrize(
     ("overrides", "parts"),
     [

@@ -9,12 +9,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ingest.base.documents import Failure, IngestReport
+from ingest.base.documents import Document, Failure, Health, IngestReport, Page, Source
 from ingest.base.errors import FolderError, PipelineError
+from rag.cli.commands.watch import Rounds
+from rag.cli.console import Terminal
+from rag.index.index import Index
+from rag.index.manifest import Manifest
+from rag.settings import Settings
 from rag.watch import Pace, Watcher
 
 QUICK = Pace(
@@ -169,6 +175,62 @@ def test_failure_is_told_once_and_tried_again_ever_more_slowly(diary, docs):
     assert waits[3] >= QUICK.most_retry_seconds
 
 
+def test_same_trouble_with_another_remedy_is_told_once(diary, docs):
+    diary.errors = [PipelineError("no server", f"start it: {n}") for n in range(3)]
+    with watching(diary, docs):
+        diary.wait_for_rounds(1)
+    assert len(diary.failures) == 1
+
+
+PAGES = (Page(0, "p. 1", 0.0, ("empty",)),)
+
+
+def new_rounds(tmp_path: Path) -> Rounds:
+    settings = Settings.load({"index_dir": tmp_path / "index", "endpoint": "embedded"})
+    return Rounds(settings, Terminal())
+
+
+def test_skipped_file_is_told_once_and_again_with_another_reason(tmp_path, docs, capsys):
+    rounds = new_rounds(tmp_path)
+    scan = Failure("scan.pdf", "no-text", "no text on any of 2 pages", "install OCR", PAGES)
+    half = Failure("b.txt", "changed", "the file changed while it was read")
+    for skipped, told in (
+        ((scan, half), ["scan.pdf: no text on any of 2 pages"]),
+        ((replace(scan, pages=()),), []),
+        ((replace(scan, reason="timeout", message="too slow"),), ["scan.pdf: too slow"]),
+        ((), []),
+        ((scan,), ["scan.pdf: no text on any of 2 pages"]),
+    ):
+        rounds.tell_new(docs, IngestReport(skipped=skipped))
+        lines = capsys.readouterr().out.splitlines()
+        assert [s.split("skipped: ")[1] for s in lines if "skipped: " in s] == told
+
+
+def test_health_is_told_after_the_first_round_and_when_it_changes(tmp_path, docs, capsys):
+    rounds = new_rounds(tmp_path)
+
+    def tell(report: IngestReport) -> str:
+        rounds.tell_new(docs, report)
+        return capsys.readouterr().err
+
+    write_index(rounds.pipeline.settings.index_dir, docs, language="de")
+    changed = IngestReport(ingested=("a.txt",))
+    assert "was not made for the language of 1 file (German)" in tell(IngestReport())
+    assert tell(changed) == ""
+    write_index(rounds.pipeline.settings.index_dir, docs, language="th")
+    assert tell(IngestReport()) == ""
+    assert "(Thai)" in tell(changed)
+
+
+def write_index(folder: Path, root: Path, language: str) -> None:
+    """Make an index of one document, without Chroma."""
+    made = Manifest("all-minilm-l6-v2", "x", 2, "", "", 256, "recipe", (1.0, 0.0))
+    with Index.open_for_writing(folder, made, drain=False) as index:
+        source = Source("a.txt", str(root), root / "a.txt", "text/plain", 1, 1)
+        document = Document(source, "print", "A", "one")
+        index.add_document(document, (), (), Health(language))
+
+
 def test_file_that_was_being_written_is_read_in_another_round(diary, docs):
     half = Failure("a.txt", "changed", "the file changed while it was read")
     diary.reports = [IngestReport(skipped=(half,))]
@@ -257,11 +319,22 @@ def test_command_follows_a_folder_until_interrupted(docs, tmp_path, weights_cach
         started = time.monotonic()
         code = process.wait(30)
         err = process.stderr.read()
-    assert re.fullmatch(r"1 changed, 1 chunks, \d+\.\d s\n", first), err
-    assert re.fullmatch(r"1 changed, 1 chunks, \d+\.\d s\n", second), err
+    assert re.fullmatch(r"1 changed, 1 chunk, \d+\.\d s\n", first), err
+    assert re.fullmatch(r"1 changed, 1 chunk, \d+\.\d s\n", second), err
+    assert err.count("embedding with all-MiniLM-L6-v2") == 1
     assert code == 130
     assert time.monotonic() - started < 10
     assert "Traceback" not in err
+
+
+def test_command_refuses_a_file_before_it_follows_anything(docs, monkeypatch, capsys):
+    from rag.cli.main import main
+
+    monkeypatch.chdir(docs)
+    assert main(["watch", "a.txt", "--endpoint", "http://127.0.0.1:9"]) == 1
+    err = capsys.readouterr().err
+    assert "'a.txt' is a file" in err
+    assert "following" not in err
 
 
 def test_command_refuses_a_folder_that_never_was(tmp_path, monkeypatch, capsys, weights_cache):
@@ -270,3 +343,12 @@ def test_command_refuses_a_folder_that_never_was(tmp_path, monkeypatch, capsys, 
     monkeypatch.chdir(tmp_path)
     assert main(["watch", "nowhere", "--embedded"]) == 1
     assert "there is no folder 'nowhere'" in capsys.readouterr().err
+
+
+def test_removals_held_back_are_told_each_time_their_number_changes(tmp_path, capsys):
+    rounds = new_rounds(tmp_path)
+    told = []
+    for number in (2, 2, 3, 0, 0):
+        rounds.tell_held_back(tmp_path, IngestReport(held_back=("x",) * number, folder="docs"))
+        told.append(capsys.readouterr().err.split(" documents")[0])
+    assert told == ["error: 2", "", "error: 3", "", ""]

@@ -170,12 +170,16 @@ def chunk_id(root: str, document_id: str, ordinal: int, text: str, recipe: str) 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that was not ingested: `reason` is a short code, `hint` what to do about it."""
+    """A file that was not ingested: `reason` is a short code, `hint` what to do about it.
+
+    `pages` are those that were looked at in vain, none where that is not known.
+    """
 
     source_id: str
     reason: str
     message: str
     hint: str = ""
+    pages: tuple[Page, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,8 @@ class Plan:
     """What a run will do: every source seen is in exactly one of the lists.
 
     `ignored` are entries that a `.ragignore` leaves out, folders with a `/` at the end;
-    `hidden` counts those passed over for their names.
+    `hidden` counts those passed over for their names.  `held_back` are documents whose files are
+    gone, too many at once to forget them unasked.  `folder` is what the plan is for, when known.
     """
 
     new: tuple[Source, ...] = ()
@@ -204,6 +209,8 @@ class Plan:
     skipped: tuple[Failure, ...] = ()
     ignored: tuple[str, ...] = ()
     hidden: int = 0
+    held_back: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +219,7 @@ class Known:
 
     `recipe` names the parser and chunker settings it was read with; `seen_ns` is the clock
     when it was read: a file whose mtime is not clearly older than that may have changed since.
+    `ctime_ns` is that of the source then.
     """
 
     fingerprint: str
@@ -220,6 +228,7 @@ class Known:
     mtime_ns: int
     seen_ns: int
     failure: Failure | None = None
+    ctime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +250,8 @@ class IngestReport:
     `embedded` counts the texts that were sent to the embedder (the rest had a stored
     vector).  `notes` are (document id, finding) pairs.  `ignored` counts the entries that a
     `.ragignore` left out, `hidden` those passed over for their names.  `seconds` is keyed by
-    stage.
+    stage.  `held_back` are documents that stay although their files are gone: too many at once.
+    `folder` is what was brought in line, when known.
     """
 
     ingested: tuple[str, ...] = ()
@@ -255,3 +265,5 @@ class IngestReport:
     seconds: dict[str, float] = field(default_factory=dict)
     ignored: int = 0
     hidden: int = 0
+    held_back: tuple[str, ...] = ()
+    folder: str = ""

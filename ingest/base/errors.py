@@ -35,7 +35,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from ingest.base.documents import Vectors
+    from ingest.base.documents import Page, Vectors
 
 
 class PipelineError(Exception):
@@ -66,10 +66,12 @@ class ParseError(PipelineError):
     """One file cannot be turned into text; `reason` is its short code in reports.
 
     `fingerprint` is that of the bytes that were refused, "" when they could not even be read.
+    `pages` are those that were looked at in vain.
     """
 
     reason: ClassVar[str] = "corrupt"
     fingerprint: str = ""
+    pages: tuple[Page, ...] = ()
 
 
 class UnsupportedFormat(ParseError):

@@ -124,21 +124,37 @@ def many_vanish(plan: Plan) -> int:
     More than half of more than a few: so it looks when a drive is not mounted.  What a
     `.ragignore` leaves out does not count, as that was asked for.
     """
-    folders = tuple(id for id in plan.ignored if id.endswith("/"))
-    ignored = set(plan.ignored)
-    gone = sum(id not in ignored and not id.startswith(folders) for id in plan.vanished)
+    gone = len(not_ignored(plan))
     kept = len(plan.unchanged) + len(plan.touched) + len(plan.changed) + len(plan.moved)
     return gone if gone + kept > FEW and gone > kept else 0
 
 
-def refuse_great_loss(root: Path, plan: Plan) -> None:
-    """Raise FolderError when a plan removes so much that the drive may not be mounted."""
-    if gone := many_vanish(plan):
+def hold_back_great_loss(root: Path, plan: Plan) -> Plan:
+    """Return the plan without its removals where they are so many that nobody may want them.
+
+    Raises FolderError when no file is left at all: so it looks when a drive is not mounted.
+    """
+    gone = many_vanish(plan)
+    if not gone:
+        return plan
+    if not (plan.new or plan.changed or plan.moved or plan.unchanged or plan.touched):
         raise FolderError(
-            f"{gone} documents are not in '{root}' any more, most of what was read from it; "
+            f"{gone} documents are not in '{root}' any more, all that was read from it; "
             "nothing was removed",
             f"mount its drive, or if they were deleted on purpose: rag ingest '{root}' --yes",
         )
+    held = not_ignored(plan)
+    return replace(
+        plan, vanished=tuple(id for id in plan.vanished if id not in held), held_back=tuple(held)
+    )
+
+
+def not_ignored(plan: Plan) -> dict[str, None]:
+    """Return what vanishes and is not left out by a `.ragignore`, in order."""
+    folders = tuple(id for id in plan.ignored if id.endswith("/"))
+    ignored = set(plan.ignored)
+    gone = (id for id in plan.vanished if id not in ignored and not id.startswith(folders))
+    return dict.fromkeys(gone)
 
 
 def _compare(
@@ -147,8 +163,10 @@ def _compare(
     """Return "unchanged", "touched" or "changed"."""
     if entry.recipe != recipe or not entry.fingerprint:
         return "changed"
-    same_status = (source.size_bytes, source.mtime_ns) == (entry.size_bytes, entry.mtime_ns)
-    # A program can set the one time as it likes; the other tells when it did so (not on Windows).
+    now = (source.size_bytes, source.mtime_ns, source.ctime_ns)
+    # A program can set the first time as it likes; the other tells that it did (not on Windows),
+    # even if the clock was set back since.
+    same_status = now == (entry.size_bytes, entry.mtime_ns, entry.ctime_ns)
     if same_status and max(source.mtime_ns, source.ctime_ns) + CLOCK_GRAIN_NS < entry.seen_ns:
         return "unchanged"
     if source.size_bytes != entry.size_bytes:

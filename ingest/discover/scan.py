@@ -257,7 +257,7 @@ def _split_root(root: Path) -> tuple[Path, str]:
         mode = root.stat().st_mode
     except OSError as error:
         raise FolderError(
-            f"there is no folder '{root}'", "name an existing folder or file to ingest"
+            f"there is no file or folder '{root}'", "name an existing folder or file to ingest"
         ) from error
     if stat.S_ISDIR(mode):
         return root, ""

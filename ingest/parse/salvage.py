@@ -40,6 +40,7 @@ def save_pages(source: Source, log: PageLog, failure: ReadingFailed) -> Document
         start += len(parts[-1]) + 2
     text = "\n\n".join(parts)
     if not text.strip():
+        failure.pages = tuple(pages)
         return failure
     note = f"only {sum(map(bool, parts))} pages were read: {failure.message}"
     return Document(

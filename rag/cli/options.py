@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import SettingsError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# The flags that are not called as their settings are.
+_FLAGS: Mapping[str, str] = MappingProxyType({"index_dir": "--index", "chat_model": "--model"})
+
 
 def load_settings(options: argparse.Namespace, **overrides: object) -> Settings:
     """Return the settings with what the command line says on top."""
@@ -27,7 +31,15 @@ def load_settings(options: argparse.Namespace, **overrides: object) -> Settings:
         for name in Settings.model_fields
         if (value := getattr(options, name, None)) is not None
     }
-    settings = Settings.load({**given, **_named(options.set), **overrides})
+    named = _named(options.set)
+    flags = {name: _FLAGS.get(name, f"--{name.replace('_', '-')}") for name in given}
+    flags |= {name: f"--set {name.upper()}" for name in named}
+    settings = Settings.load({**given, **named, **overrides}, flags)
+    if settings.index_dir.is_file():
+        raise SettingsError(
+            f"the folder of the index, '{settings.index_dir}', is a file, not a folder",
+            "name a folder: --index DIR",
+        )
     return all_embedded(settings) if given.get("endpoint") == EMBEDDED else settings
 
 

@@ -75,7 +75,8 @@ def _add_upkeep_commands(command: Command) -> None:
         command("import", "make the index from an exported file", json="what was in it"),
     )
     remove = command("remove", "forget a folder that was ingested", json="what was forgotten")
-    remove.add_argument("folder", help="the folder as rag status shows it; it need not exist")
+    meaning = "the folder as rag status shows it, or a single file; it need not exist"
+    remove.add_argument("folder", type=_file_name, help=meaning)
 
 
 def _add_model_commands(command: Command) -> None:
@@ -102,6 +103,7 @@ def _ingest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folders",
         nargs="*",
+        type=_file_name,
         metavar="folder",
         help="folders (or single files) to index; none: all that are in the index",
     )
@@ -113,6 +115,13 @@ def _ingest_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _file_name(word: str) -> str:
+    """Return the word; an empty one would mean the folder one is in."""
+    if not word.strip():
+        raise argparse.ArgumentTypeError("the name is empty; name a file or folder")
+    return word
+
+
 def _collection_option(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument("--collection", metavar="NAME", help=meaning)
 
@@ -122,13 +131,16 @@ def _source_options(listing: argparse.ArgumentParser, showing: argparse.Argument
         "pattern", nargs="?", help="only paths that match (handbook/*), or of a type (.pdf)"
     )
     _collection_option(listing, "only this collection")
-    showing.add_argument("file", help="its path, its path in the folder, or the end of that")
+    meaning = "its path, its path in the folder, or the end of that"
+    showing.add_argument("file", type=_file_name, help=meaning)
     showing.add_argument("--page", type=int, metavar="N", help="only page, slide or sheet N")
     showing.add_argument("--chunks", action="store_true", help="show the passages one by one")
 
 
 def _watch_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folders", nargs="*", metavar="folder", help="none: all in the index")
+    parser.add_argument(
+        "folders", nargs="*", type=_file_name, metavar="folder", help="none: all in the index"
+    )
     _collection_option(parser, "put the folders into this collection")
     parser.add_argument(
         "--poll", action="store_true", help="look for changes again and again: network drives"

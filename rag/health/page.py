@@ -7,6 +7,7 @@ from html import escape
 from importlib.resources import files
 
 from rag.health.report import FileHealth, HealthReport
+from rag.health.words import name_reason, name_with_code
 
 _TITLES = {
     "unread": "Not in the index",
@@ -14,6 +15,7 @@ _TITLES = {
     "fair": "In the index, with losses",
     "good": "Read well",
 }
+_COLUMNS = ("pages", "passages", "language", "unknown words")
 _SHOWN = 500
 """Files of one level that are listed; the rest are counted (`rag health --json` has them all)."""
 
@@ -38,7 +40,7 @@ def render_page(report: HealthReport, made: str) -> str:
             *_tiles(report),
             *_concerns(report),
             *_reasons(report),
-            *_sections(report.files),
+            *_sections(report),
             "</main></body></html>\n",
         )
     )
@@ -55,6 +57,7 @@ def _tiles(report: HealthReport) -> Iterator[str]:
         ("pages without text", totals.pages_without_text, "bad"),
         ("low-quality pages", totals.low_quality_pages, "warn"),
         ("passages", totals.chunks, ""),
+        ("of them different", totals.texts, ""),
         ("cut inside a sentence", totals.split_chunks, "warn"),
         ("in more than one file", totals.shared_chunks, ""),
     )
@@ -77,32 +80,40 @@ def _concerns(report: HealthReport) -> Iterator[str]:
 
 
 def _reasons(report: HealthReport) -> Iterator[str]:
-    for title, counts in (
-        ("Why files are not read", report.totals.reasons),
-        ("Languages", report.totals.languages),
+    for title, counts, name_code in (
+        ("Why files are not read", report.totals.reasons, name_reason),
+        ("Languages", report.totals.languages, name_with_code),
     ):
         if counts:
             items = "".join(
-                f"<li><span>{escape(name)}</span> {number:,}</li>"
-                for name, number in counts.items()
+                f"<li><span>{escape(name_code(code))}</span> {number:,}</li>"
+                for code, number in counts.items()
             )
             yield f"<h2>{title}</h2><ul class=counts>{items}</ul>"
 
 
-def _sections(files: Sequence[FileHealth]) -> Iterator[str]:
+def _sections(report: HealthReport) -> Iterator[str]:
     for level, title in _TITLES.items():
-        group = [file for file in files if file.level == level]
+        group = [file for file in report.files if file.level == level]
         if not group:
             continue
         is_open = "" if level == "good" else " open"
         yield f"<details{is_open}><summary><h2>{title}</h2> {len(group):,}</summary>"
-        yield "<div class=wide><table><thead><tr><th>file</th><th>pages</th><th>passages</th>"
-        yield "<th>language</th><th>what is known</th></tr></thead><tbody>"
-        yield from map(_row, group[:_SHOWN])
-        yield "</tbody></table></div>"
+        shown = group[:_SHOWN]
+        for root in dict.fromkeys(file.root for file in shown):
+            if len(report.roots) > 1:
+                yield f"<h3>{escape(root)}</h3>"
+            yield from _table([file for file in shown if file.root == root])
         if len(group) > _SHOWN:
             yield f"<p class=quiet>and {len(group) - _SHOWN:,} more: rag health --json</p>"
         yield "</details>"
+
+
+def _table(files: Sequence[FileHealth]) -> Iterator[str]:
+    heads = "".join(f"<th>{head}</th>" for head in ("file", *_COLUMNS, "what is known"))
+    yield f"<div class=wide><table><thead><tr>{heads}</tr></thead><tbody>"
+    yield from map(_row, files)
+    yield "</tbody></table></div>"
 
 
 def _row(file: FileHealth) -> str:
@@ -110,14 +121,14 @@ def _row(file: FileHealth) -> str:
     known = f"<ul>{findings}</ul>" if findings else ""
     if file.fix:
         known += f"<p class=quiet>{escape(file.fix)}</p>"
+    unknown = f"{file.unknown_share:.1%}" if file.unknown_share else ""
+    values = (_pages(file), str(file.chunks or ""), name_with_code(file.language), unknown)
     cells = (
-        f"<td title='{escape(file.root)}'>{escape(file.id)}</td>",
-        f"<td class=number>{_pages(file)}</td>",
-        f"<td class=number>{file.chunks or ''}</td>",
-        f"<td>{escape(file.language)}</td>",
-        f"<td>{known}</td>",
+        f"<td{' class=number' * (column != 'language')} data-name='{column}'>{escape(value)}</td>"
+        for column, value in zip(_COLUMNS, values, strict=True)
     )
-    return f"<tr>{_join(cells)}</tr>"
+    name = f"<td title='{escape(file.root)}'>{escape(file.id)}</td>"
+    return f"<tr>{name}{_join(cells)}<td>{known}</td></tr>"
 
 
 def _pages(file: FileHealth) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.base.documents import Page
+from rag.health.words import count_of, name_language
 from rag.index.index import Index
 from rag.index.store.records import StoredDocument
 from rag.models.families import MULTILINGUAL_MODELS, reads_language
@@ -31,7 +32,7 @@ _HARMLESS = frozenset({*_REMARKS, "ocr"})
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something about the whole index a person should act on."""
+    """Something about the whole index a person should act on; `files` as `name_file` does."""
 
     message: str
     fix: str
@@ -42,8 +43,9 @@ class Concern:
 class FileHealth:
     """What is known of one file; `findings` say in words what is wrong with it.
 
-    `level` is one of LEVELS.  `shared_chunks` counts its passages that also stand in another
-    file, of which they are kept once.
+    `level` is one of LEVELS.  `low_quality_pages` have text, but hardly a word that can be
+    read.  `shared_chunks` counts its passages that also stand in another file, of which they
+    are kept once.  `unknown_share` is that of its words the embedding model has no tokens for.
     """
 
     root: str
@@ -55,16 +57,25 @@ class FileHealth:
     encoding: str
     language: str
     pages: int
-    bad_pages: int
+    pages_without_text: int
+    low_quality_pages: int
     chunks: int
     split_chunks: int
     shared_chunks: int
     unknown_share: float | None
 
+    @property
+    def bad_pages(self) -> int:
+        """Return how many pages hold nothing that search will find."""
+        return self.pages_without_text + self.low_quality_pages
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The files of an index counted; `reasons` and `languages` by how often they occur."""
+    """The files of an index counted; `reasons` and `languages` by how often they occur.
+
+    `texts` are the passages that are stored, each once however many files have it.
+    """
 
     files: int
     unread: int
@@ -74,6 +85,7 @@ class Totals:
     pages_without_text: int
     low_quality_pages: int
     chunks: int
+    texts: int
     split_chunks: int
     shared_chunks: int
     reasons: Mapping[str, int]
@@ -90,11 +102,22 @@ class HealthReport:
     concerns: tuple[Concern, ...]
     files: tuple[FileHealth, ...]
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Return the folders of the files."""
+        return tuple(sorted({file.root for file in self.files}))
+
+
+def name_file(root: str, id: str, *, alone: bool) -> str:
+    """Return what to call a file: its id where the index has but one folder, `alone`."""
+    return id if alone else f"{root}/{id}"
+
 
 def examine_index(index: Index, name: str) -> HealthReport:
     """Judge every document of an open index that is called `name`."""
     model = index.manifest.embedding_model
-    return report_health(name, model, index.documents(), index.shared_chunks())
+    documents, shared, twins = index.documents(), index.shared_chunks(), index.twins()
+    return report_health(name, model, documents, shared, twins, index.count_texts())
 
 
 def report_health(
@@ -102,42 +125,69 @@ def report_health(
     model: str,
     documents: Sequence[StoredDocument],
     shared: Mapping[tuple[str, str], int],
+    twins: Mapping[tuple[str, str], tuple[str, str, int]],
+    texts: int,
 ) -> HealthReport:
     """Judge every document of an index whose embedding model is `model`.
 
     `shared` maps (root, id) to how many chunks of a document have a text that another document
-    has too.
+    has too, `twins` to the one that has most of them, and how many.  `texts` are all there are.
     """
-    files = [_judge(one, model, shared.get((one.root, one.id), 0)) for one in documents]
+    files = [
+        _judge(one, model, shared.get((one.root, one.id), 0), twins.get((one.root, one.id)))
+        for one in documents
+    ]
     files.sort(key=lambda file: (LEVELS.index(file.level), file.root, file.id))
     return HealthReport(
         index=index,
         model=model,
-        totals=_count(documents, files),
+        totals=_count(documents, files, texts),
         concerns=tuple(_concerns(model, files)),
         files=tuple(files),
     )
 
 
-def _judge(document: StoredDocument, model: str, shared: int) -> FileHealth:
-    bad = [page for page in document.pages if is_bad(page)]
+def _judge(
+    document: StoredDocument, model: str, shared: int, twin: tuple[str, str, int] | None
+) -> FileHealth:
+    bad = sum(map(is_bad, document.pages))
+    empty = sum("empty" in page.findings for page in document.pages)
     findings, fix = _describe(document, model)
+    if shared:
+        findings.append(_describe_shared(document, shared, twin))
     return FileHealth(
         root=document.root,
         id=document.id,
-        level=_level(document, len(bad), model),
+        level=_level(document, bad, model),
         findings=tuple(findings),
         fix=fix,
         media_type=document.media_type,
         encoding=document.encoding,
         language=document.language,
         pages=len(document.pages),
-        bad_pages=len(bad),
+        pages_without_text=empty,
+        low_quality_pages=bad - empty,
         chunks=document.chunks,
         split_chunks=document.split_chunks,
         shared_chunks=shared,
         unknown_share=document.unknown_share,
     )
+
+
+def _describe_shared(
+    document: StoredDocument, shared: int, twin: tuple[str, str, int] | None
+) -> str:
+    """Say how much of a document stands elsewhere too, and where if that is one place."""
+    where = "other files"
+    if twin and twin[2] == shared:
+        root, id, _ = twin
+        where = name_file(root, id, alone=root == document.root)
+    if shared < document.chunks:
+        verb = "stands" if shared == 1 else "stand"
+        return f"{shared} of {document.chunks} passages also {verb} in {where}"
+    if shared == 1:
+        return f"its only passage also stands in {where}"
+    return f"all its {shared} passages also stand in {where}"
 
 
 def is_bad(page: Page) -> bool:
@@ -184,26 +234,25 @@ def is_strange(document: StoredDocument, model: str) -> bool:
 
 
 def _strange(document: StoredDocument, model: str) -> str:
-    language = f" ({document.language})" if document.language else ""
+    language = f" ({name_language(document.language)})" if document.language else ""
     if (document.unknown_share or 0.0) > UNKNOWN_LIMIT:
         share = f"{document.unknown_share or 0.0:.0%}"
         return f"{model} has no tokens for {share} of its words{language}"
     return f"{model} was not made for its language{language}"
 
 
-def _count(documents: Sequence[StoredDocument], files: Sequence[FileHealth]) -> Totals:
+def _count(documents: Sequence[StoredDocument], files: Sequence[FileHealth], texts: int) -> Totals:
     levels = Counter(file.level for file in files)
-    pages = [page for document in documents for page in document.pages]
-    empty = sum("empty" in page.findings for page in pages)
     return Totals(
         files=len(files),
         unread=levels["unread"],
         poor=levels["poor"],
         fair=levels["fair"],
-        pages=len(pages),
-        pages_without_text=empty,
-        low_quality_pages=sum(map(is_bad, pages)) - empty,
+        pages=sum(file.pages for file in files),
+        pages_without_text=sum(file.pages_without_text for file in files),
+        low_quality_pages=sum(file.low_quality_pages for file in files),
         chunks=sum(file.chunks for file in files),
+        texts=texts,
         split_chunks=sum(file.split_chunks for file in files),
         shared_chunks=sum(file.shared_chunks for file in files),
         reasons=dict(Counter(d.reason for d in documents if d.status == "skipped").most_common()),
@@ -214,6 +263,7 @@ def _count(documents: Sequence[StoredDocument], files: Sequence[FileHealth]) -> 
 def _concerns(model: str, files: Sequence[FileHealth]) -> list[Concern]:
     """Return what concerns many files at once: a language the model cannot read comes first."""
     read = [file for file in files if file.level != "unread"]
+    alone = len({file.root for file in files}) < 2
     unknown = [file for file in read if (file.unknown_share or 0.0) > UNKNOWN_LIMIT]
     foreign = [f for f in read if f not in unknown and reads_language(model, f.language) is False]
     blind = [file for file in read if file.level == "poor" and file.bad_pages]
@@ -230,7 +280,7 @@ def _concerns(model: str, files: Sequence[FileHealth]) -> list[Concern]:
         Concern(
             f"{model if fix is migrate else 'the index'} {what.format(_name_files(group))}",
             fix,
-            tuple(file.id for file in group),
+            tuple(name_file(file.root, file.id, alone=alone) for file in group),
         )
         for group, what, fix in found
         if group
@@ -238,6 +288,6 @@ def _concerns(model: str, files: Sequence[FileHealth]) -> list[Concern]:
 
 
 def _name_files(files: Sequence[FileHealth]) -> str:
-    languages = ", ".join(sorted({file.language for file in files if file.language}))
-    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    languages = ", ".join(sorted({name_language(f.language) for f in files if f.language}))
+    count = count_of(len(files), "file")
     return f"{count} ({languages})" if languages else count

@@ -58,10 +58,12 @@ class Index:
         chroma_documents: bool = False,
         command: str = "",
         drain: bool = True,
+        exact_up_to: int = 0,
     ) -> Self:
         """Open an index, made when there is none, as its only writer.
 
         Without `drain` Chroma is neither repaired nor told anything: that waits for a later run.
+        Up to `exact_up_to` chunks, those that searches do without it, few changes wait too.
         Raises IndexLocked, IndexMismatch, IndexDamaged, DiskFull.
         """
         folder = folder.expanduser().resolve()
@@ -75,7 +77,7 @@ class Index:
             undo.callback(catalogue.close)
             losses = catalogue.find_losses()
             stamp(catalogue, manifest)
-            writing = Writer(catalogue, lock, manifest.recipe, chroma_documents)
+            writing = Writer(catalogue, lock, manifest.recipe, chroma_documents, exact_up_to)
             index = cls(catalogue, "exact", writing=writing)
             index.warnings.extend(losses)
             if drain and (problem := writing.prepare()):
@@ -156,6 +158,14 @@ class Index:
         """Return by (root, id) how many chunks of a document have a text that another has too."""
         return self._catalogue.shared_chunks()
 
+    def twins(self) -> dict[tuple[str, str], tuple[str, str, int]]:
+        """Return by (root, id) the document that shares most with it, and how many chunks."""
+        return self._catalogue.twins()
+
+    def count_texts(self) -> int:
+        """Return how many different texts the chunks have."""
+        return self._catalogue.count("texts")
+
     def count(self, selection: Selection | None = None) -> int:
         """Return how many chunks there are, or how many a search of the selection sees."""
         if selection is None:
@@ -234,6 +244,15 @@ class Index:
         self._writer.catalogue.drop_unused_vectors()
         self._writer.start_drain()
         return removed
+
+    def remove_document(self, root: str, id: str) -> None:
+        """Forget a single file and its vectors, and its folder when that was all of it."""
+        catalogue = self._writer.catalogue
+        catalogue.remove_documents(root, [id])
+        if not catalogue.known(root):
+            catalogue.remove_root(root)
+        catalogue.drop_unused_vectors()
+        self._writer.start_drain()
 
     # ---- closing
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.index.base.errors import IndexDamaged, IndexMismatch
+from rag.index.base.errors import IndexDamaged, IndexFault, IndexMismatch
 
 if TYPE_CHECKING:
     from rag.index.store.catalogue import Catalogue
@@ -53,6 +54,22 @@ def read_manifest(text: str) -> Manifest:
         ) from error
 
 
+def name_model(folder: Path) -> str:
+    """Return the embedding model that the index in a folder was made with, "" without one."""
+    from rag.index.store.catalogue import Catalogue
+
+    try:
+        catalogue = Catalogue(folder.expanduser().resolve(), writable=False)
+    except IndexFault:
+        return ""
+    try:
+        return read_manifest(catalogue.meta("manifest")).embedding_model
+    except IndexFault:
+        return ""
+    finally:
+        catalogue.close()
+
+
 def check(on_disk: Manifest, now: Manifest) -> None:
     """Raise IndexMismatch when vectors made now cannot be compared with those on disk.
 
@@ -67,7 +84,8 @@ def check(on_disk: Manifest, now: Manifest) -> None:
         return
     raise IndexMismatch(
         f"the index was made with {_describe(on_disk)}, {finding} {_describe(now)}",
-        "choose the first model again, change the index with rag migrate, "
+        f"choose the first model again: RAG_EMBEDDING_MODEL={on_disk.embedding_model}; "
+        "change the index with rag migrate, "
         "or keep both with rag ingest --index OTHER FOLDER",
     )
 

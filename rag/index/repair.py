@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.index.base.errors import IndexDamaged, IndexFault, IndexMissing
-from rag.index.care.renew import finish, leftovers, remove_all, shrink, take_place
+from rag.index.care.renew import cut_log, finish, leftovers, remove_all, shrink, take_place
 from rag.index.care.salvage import Salvaged, salvage
 from rag.index.care.soundness import Inspector
 from rag.index.manifest import read_manifest
@@ -143,6 +143,9 @@ def compact(folder: Path) -> Compacted:
         before = count_bytes(real)
         catalogue = CatalogueWriter(real, writable=True)
         try:
+            # What needs no room goes first: it makes that which the rest needs.
+            remove_all(leftovers(real, folder_of(catalogue)))
+            cut_log(real)
             dropped = catalogue.drop_unused_vectors()
             renewed = _shrink_chroma(catalogue)
             remove_all(leftovers(real, folder_of(catalogue)))

@@ -56,7 +56,7 @@ def export_index(
         tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as workplace,
     ):
         copy = Path(workplace) / FILE_NAME
-        with translated(folder / FILE_NAME):
+        with blamed(folder / FILE_NAME, file):
             _back_up(folder / FILE_NAME, copy, unused_vectors=unused_vectors)
         contents = _describe(copy)
         packed = Path(workplace) / "export.zip"
@@ -80,6 +80,18 @@ def _refuse_place(folder: Path, file: Path, *, replace: bool) -> None:
         raise IndexFault(f"'{file}' lies inside the index", "name a file outside of it")
     if file.exists() and not replace:
         raise IndexFault(f"'{file}' exists", "name another file, or replace it with --force")
+
+
+@contextlib.contextmanager
+def blamed(source: Path, target: Path) -> Iterator[None]:
+    """Tell what fails while one file is copied as of the one at fault."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        writing = code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY)
+        with translated(target if writing else source):
+            raise
 
 
 def _back_up(path: Path, copy: Path, *, unused_vectors: bool) -> None:
@@ -231,6 +243,11 @@ def _refuse_unsound(own: Path) -> None:
     inspector = Inspector(own.parent, writable=False)
     try:
         wrong = [finding for finding in check_catalogue(inspector) if finding.damage]
+        read_manifest(inspector.meta("manifest"))
+    except IndexDamaged as error:
+        raise IndexDamaged(
+            f"the index in the file is not sound: {error.message}", BAD_FILE
+        ) from error
     finally:
         inspector.close()
     if wrong:

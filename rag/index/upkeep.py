@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.index.base.errors import IndexFault
+from rag.index.base.errors import DiskFull, IndexDamaged, IndexFault
 from rag.index.base.lock import WRITER, Lock
+from rag.index.projection.child import DAMAGED, FULL
 from rag.index.projection.generations import folder_of, installed_version, remove_others, seal
 from rag.index.projection.process import describe_failure, run
 from rag.index.store.catalogue import FILE_NAME, Catalogue
+from rag.index.store.database import DAMAGE_HINT
 
 # Below this many it costs less to carry deleted vectors along than to build anew.
 FEWEST_TOMBSTONES = 1000
@@ -35,13 +37,23 @@ def rebuild(folder: Path, documents: bool | None = None) -> int:
 
 
 def renew_chroma(catalogue: Catalogue, documents: bool | None = None) -> None:
-    """Make Chroma anew and delete the old one; raises IndexFault.
+    """Make Chroma anew and delete the old one; raises IndexFault, DiskFull, IndexDamaged.
 
     The caller holds the writer's lock.
     """
-    if problem := _rebuild(catalogue, documents):
-        raise IndexFault(problem, "searches are exact and complete without Chroma")
+    status, said = _run_rebuild(catalogue, documents)
+    if status:
+        raise _fault(describe_failure(catalogue.folder, status, said), status)
     remove_others(catalogue)
+
+
+def _fault(problem: str, status: int) -> IndexFault:
+    """Return what the child met, as what it is."""
+    if status == FULL:
+        return DiskFull(problem, "free some space and run the same command again")
+    if status == DAMAGED:
+        return IndexDamaged(problem, DAMAGE_HINT)
+    return IndexFault(problem, "searches are exact and complete without Chroma")
 
 
 @contextmanager
@@ -141,7 +153,11 @@ def _read_findings(folder: Path, status: int, said: str) -> list[str]:
 
 
 def _rebuild(catalogue: Catalogue, documents: bool | None) -> str:
+    status, said = _run_rebuild(catalogue, documents)
+    return describe_failure(catalogue.folder, status, said) if status else ""
+
+
+def _run_rebuild(catalogue: Catalogue, documents: bool | None) -> tuple[int, str]:
     if documents is None:
         documents = bool(catalogue.number("chroma_documents"))
-    status, said = run(catalogue, "rebuild", *(["--documents"] if documents else []))
-    return describe_failure(catalogue.folder, status, said) if status else ""
+    return run(catalogue, "rebuild", *(["--documents"] if documents else []))

@@ -8,6 +8,7 @@ and stay exact.  Nor is a file that changed after it was ingested, or a vector n
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -18,8 +19,9 @@ from ingest.base.documents import Plan
 from ingest.base.errors import FolderError, ParseError, PipelineError, TextsRejected
 from ingest.base.ports import Embedder
 from ingest.parse.base.files import fingerprint_of, read_bytes
-from rag.index.base.errors import IndexDamaged, IndexLocked
+from rag.index.base.errors import IndexDamaged, IndexFault, IndexLocked
 from rag.index.base.findings import Finding
+from rag.index.base.lock import CHROMA, Lock
 from rag.index.care.renew import leftovers
 from rag.index.care.soundness import Inspector
 from rag.index.manifest import SAME_MODEL_COSINE, Manifest, read_manifest
@@ -33,24 +35,48 @@ if TYPE_CHECKING:
 
 REPAIR = "rag repair"
 AGAIN = "the next rag ingest completes it, or rag repair now"
+IN_TIME = "a rag ingest with more changes tells it, or rag repair now"
+EMPTY = "it is empty until you ingest again"
 _NAMED = 3
+_PATIENCE_SECONDS = 2.0
 
 
 def verify(folder: Path) -> list[Finding]:
     """Return what is to be said of catalogue, Chroma and cache; nothing is changed.
 
     Raises IndexMissing, IndexDamaged when the catalogue cannot even be read, and IndexLocked
-    while a run writes or a search has Chroma open.
+    while a run writes or a search has Chroma open.  Where nothing may be written Chroma, which
+    does so even when it is read, is left out.
     """
-    with held(folder, "rag verify") as real:
-        catalogue = Inspector(real, writable=False)
-        try:
-            findings = check_catalogue(catalogue)
-            if not any(finding.damage for finding in findings):
-                findings += _check_chroma(catalogue)  # which is compared with what is sound
-            return [*findings, *_tell_unused(catalogue)]
-        finally:
-            catalogue.close()
+    try:
+        with held(folder, "rag verify") as real:
+            return _verify(real, _check_chroma)
+    except IndexFault as error:
+        if not _is_read_only(error):
+            raise
+    return _verify(folder.expanduser().resolve(), _leave_out_chroma)
+
+
+def _verify(folder: Path, check_chroma: Callable[[Inspector], list[Finding]]) -> list[Finding]:
+    catalogue = Inspector(folder, writable=False)
+    try:
+        findings = check_catalogue(catalogue)
+        if any(finding.damage for finding in findings):
+            return findings
+        findings += check_chroma(catalogue)  # which is compared with what is sound
+        return [*findings, *_tell_unused(catalogue)]
+    finally:
+        catalogue.close()
+
+
+def _is_read_only(error: IndexFault) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def _leave_out_chroma(_: Inspector) -> list[Finding]:
+    message = "not looked at, as the folder of the index cannot be written to"
+    return [Finding("Chroma", message, "rag verify on a copy of the folder", damage=False)]
 
 
 # ---- the catalogue
@@ -58,16 +84,17 @@ def verify(folder: Path) -> list[Finding]:
 
 def check_catalogue(catalogue: Inspector) -> list[Finding]:
     """Return what is wrong with a catalogue in itself."""
-    broken = [Finding("catalogue", message, REPAIR) for message in catalogue.integrity()]
-    if broken:
-        return broken  # Whatever else is found follows from this.
-    findings = [Finding("catalogue", what, REPAIR) for what in catalogue.unreadable_records()]
+    broken = catalogue.integrity() or catalogue.schema_changes()
+    if broken:  # Whatever else is found follows from this.
+        return [Finding("catalogue", message, REPAIR) for message in broken]
+    wrong = [*catalogue.dangling(), *catalogue.unreadable_records()]
+    findings = [Finding("catalogue", what, REPAIR) for what in wrong]
     manifest, problem = _read_manifest(catalogue)
     if manifest is None:
         return [*findings, *problem]
     bad = dict(catalogue.bad_vectors(manifest.dimension))
     if bad:
-        message = f"{_count(len(bad), 'vector')} cannot be right: wrong size, or not of length one"
+        message = f"{_count(len(bad), 'vector')} cannot be right: changed, or of wrong size"
         findings.append(Finding("catalogue", message, REPAIR))
     flaws = list(catalogue.flaws(manifest.identity, frozenset(bad)))
     for what, count in sorted(Counter(flaw.what for flaw in flaws).items()):
@@ -82,7 +109,7 @@ def check_catalogue(catalogue: Inspector) -> list[Finding]:
 def _read_manifest(catalogue: Catalogue) -> tuple[Manifest | None, list[Finding]]:
     stored = catalogue.meta("manifest")
     if not stored and not catalogue.count("documents"):
-        note = Finding("catalogue", "nothing was ingested", "rag ingest FOLDER", damage=False)
+        note = Finding("catalogue", EMPTY, "rag ingest FOLDER", damage=False)
         return None, [note]
     try:
         return read_manifest(stored), []
@@ -98,15 +125,21 @@ def _check_chroma(catalogue: Inspector) -> list[Finding]:
     findings: list[Finding] = []
     if pending:
         message = f"{_count(len(pending), 'change')} not yet in Chroma; they are found without it"
-        findings.append(Finding("Chroma", message, AGAIN, damage=False))
+        findings.append(Finding("Chroma", message, IN_TIME, damage=False))
     if not catalogue.number("generation"):
         if catalogue.keys_in_use() - pending:
             findings.append(Finding("Chroma", "it was never told of some passages", REPAIR))
         return findings
-    if not catalogue.meta("seal"):
+    # After a kill its child may still be at work, between what it stored and its seal.
+    owner = Lock(catalogue.folder, CHROMA)
+    if not owner.try_acquire("rag verify", _PATIENCE_SECONDS):
+        raise IndexLocked(describe_failure(catalogue.folder, BUSY, ""), "close it and try again")
+    sealed, damage = catalogue.meta("seal"), find_damage(catalogue)
+    owner.release()
+    if not sealed:
         message = "a run was ended before it had closed Chroma; searches do without it"
         return [*findings, Finding("Chroma", message, AGAIN, damage=False)]
-    if damage := find_damage(catalogue):
+    if damage:
         findings.append(Finding("Chroma", damage, REPAIR))
     status, said = run(catalogue, "check")
     if status == BUSY:

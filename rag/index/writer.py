@@ -12,6 +12,7 @@ from ingest.base.documents import Chunk, Document, Failure, Health, Move, Source
 from ingest.base.errors import SettingsError
 from rag.index.base.errors import IndexFault
 from rag.index.base.lock import CHROMA, Lock
+from rag.index.projection.child import DRAINING
 from rag.index.projection.generations import remove_others
 from rag.index.projection.process import Drain
 from rag.index.store import records, schema
@@ -23,6 +24,9 @@ from rag.index.upkeep import make_usable
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
 
+MOST_WAITING, MOST_WAITING_OF_RUN = 1000, 100
+"""So many changes in all, and of one run, may wait where Chroma is not searched."""
+
 _ORPHAN_SECONDS = 15.0
 _COLLECTION = re.compile(r"\w[\w .-]{0,63}")
 
@@ -32,7 +36,8 @@ class CatalogueWriter(Catalogue):
 
     def add_vectors(self, keys: Sequence[str], vectors: Vectors) -> None:
         """Store vectors, little-endian float32, under their keys; a key keeps its first vector."""
-        rows = [(key, row.astype("<f4").tobytes()) for key, row in zip(keys, vectors, strict=True)]
+        pairs = zip(keys, vectors, strict=True)
+        rows = [records.vector_row(key, row.astype("<f4").tobytes()) for key, row in pairs]
         with self._database.transaction("add_vectors"):
             self._database.run_many(schema.PUT_VECTOR, rows)
 
@@ -69,9 +74,10 @@ class CatalogueWriter(Catalogue):
         with self._database.transaction("record_failure"):
             self._put_source(source, fingerprint, recipe, seen_ns)
             self._run(
-                "UPDATE documents SET status = 'skipped', reason = ?, message = ?, hint = ?"
-                " WHERE root = ? AND id = ?",
+                "UPDATE documents SET status = 'skipped', reason = ?, message = ?, hint = ?,"
+                " pages = ? WHERE root = ? AND id = ?",
                 *map(storable, (failure.reason, failure.message, failure.hint)),
+                records.write_pages(failure.pages),
                 root,
                 name,
             )
@@ -91,11 +97,12 @@ class CatalogueWriter(Catalogue):
             source = move.source
             self._run(
                 "UPDATE documents SET id = ?, fingerprint = ?, size_bytes = ?, mtime_ns = ?,"
-                " seen_ns = ?, media_type = ? WHERE root = ? AND id = ?",
+                " ctime_ns = ?, seen_ns = ?, media_type = ? WHERE root = ? AND id = ?",
                 new,
                 move.fingerprint,
                 source.size_bytes,
                 source.mtime_ns,
+                source.ctime_ns,
                 seen_ns,
                 source.media_type,
                 stored,
@@ -147,10 +154,10 @@ class CatalogueWriter(Catalogue):
         """Remember new size and time of sources whose content is the same."""
         with self._database.transaction("touch_documents"):
             self._database.run_many(
-                "UPDATE documents SET size_bytes = ?, mtime_ns = ?, seen_ns = ?"
-                " WHERE root = ? AND id = ?",
+                "UPDATE documents SET size_bytes = ?, mtime_ns = ?, ctime_ns = ?,"
+                " seen_ns = ? WHERE root = ? AND id = ?",
                 [
-                    (s.size_bytes, s.mtime_ns, seen_ns, storable(s.root), storable(s.id))
+                    (s.size_bytes, s.mtime_ns, s.ctime_ns, seen_ns, *map(storable, (s.root, s.id)))
                     for s in sources
                 ],
             )
@@ -165,6 +172,7 @@ class CatalogueWriter(Catalogue):
             storable(recipe),
             source.size_bytes,
             source.mtime_ns,
+            source.ctime_ns,
             seen_ns,
             source.media_type,
         )
@@ -184,6 +192,7 @@ class CatalogueWriter(Catalogue):
             self._database.run_many(
                 schema.PUT_CHUNK, [records.chunk_row(root, name, *pair) for pair in pairs]
             )
+        self._run(schema.COUNT_CHUNKS, len(chunks), root, name)
         list(self._rows_in(schema.DROP_TEXTS, [text for _, text in gone]))
 
     @contextmanager
@@ -221,7 +230,12 @@ class Writer:
     """What only a writer has: the lock, what it stamps rows with, and the drain of the outbox."""
 
     def __init__(
-        self, catalogue: CatalogueWriter, lock: Lock, recipe: str, documents: bool
+        self,
+        catalogue: CatalogueWriter,
+        lock: Lock,
+        recipe: str,
+        documents: bool,
+        exact_up_to: int = 0,
     ) -> None:
         self.catalogue = catalogue
         self.recipe = recipe
@@ -229,6 +243,8 @@ class Writer:
         self.seen_ns = time.time_ns()
         self._lock = lock
         self._documents = documents
+        self._exact_up_to = exact_up_to
+        self._waiting_before = catalogue.count("outbox")
         self._may_drain = False
         self._drain: Drain | None = None
 
@@ -238,7 +254,9 @@ class Writer:
             self.catalogue.set_meta({"wanted": 0})
         owner = Lock(self.catalogue.folder, CHROMA)
         unclean = self.catalogue.number("generation") and not self.catalogue.meta("seal")
-        if owner.try_acquire("rag ingest", _ORPHAN_SECONDS if unclean else 0.0):
+        # We are the one writer: another's child that tells Chroma has lost its parent.
+        orphan = unclean or DRAINING in owner.holder()
+        if owner.try_acquire("rag ingest", _ORPHAN_SECONDS if orphan else 0.0):
             remove_others(self.catalogue)
             owner.release()
         problem = make_usable(self.catalogue, self._documents)
@@ -248,9 +266,20 @@ class Writer:
         return problem
 
     def start_drain(self) -> None:
-        """Start the child that tells Chroma, once there is something to tell."""
-        if self._may_drain and self._drain is None and self.catalogue.count("outbox"):
+        """Start the child that tells Chroma, once there is enough to tell."""
+        if self._may_drain and self._drain is None and self._is_worth_telling():
             self._drain = Drain(self.catalogue.folder, documents=self._documents)
+
+    def _is_worth_telling(self) -> bool:
+        """Say whether what waits is worth the second or two that the child takes to start.
+
+        Where searches are exact anyway, few later changes wait for the run that brings more.
+        """
+        waiting = self.catalogue.count("outbox")
+        if not waiting or not self.catalogue.number("generation"):
+            return waiting > 0
+        many = waiting > MOST_WAITING or waiting - self._waiting_before > MOST_WAITING_OF_RUN
+        return many or self.catalogue.count("chunks") > self._exact_up_to
 
     def end(self, *, completely: bool) -> list[str]:
         """Wait for the drain and free the lock; return what went wrong with Chroma."""

@@ -39,11 +39,16 @@ class Choice:
     reason: str
 
 
-def choose_embedding(offer: Offer, wanted: str | None) -> Choice:
-    """Return the embedding model to use: the one asked for, a loaded one, one that looks so."""
+def choose_embedding(offer: Offer, wanted: str | None, made_with: str = "") -> Choice:
+    """Return the embedding model to use: the one asked for, a loaded one, one that looks so.
+
+    Where none is asked for, the model that an index was `made_with` goes first, if it is offered.
+    """
     if wanted:
         model = _asked_for(offer, wanted, "RAG_EMBEDDING_MODEL")
         return Choice(model, "named by RAG_EMBEDDING_MODEL")
+    if made_with and len(offer.models) > 1 and (named := _named(offer, made_with)):
+        return Choice(named[0], "the index was made with it")
     models = [m for m in offer.models if not _RERANKER.search(m.id)]
     fitting = [m for m in models if m.kind == "embedding" or looks_like_embedding(m.id)]
     if not fitting and len(offer.models) == len(models) == 1 and _may_embed(models[0]):
@@ -99,17 +104,20 @@ def _to_load(offer: Offer, model: str) -> str:
 
 
 def _asked_for(offer: Offer, wanted: str, setting: str) -> ModelInfo:
-    # The name as it is first: `llama:1b` and `llama:3b` are two models of one canonical name.
-    named = (
-        [m for m in offer.models if m.id == wanted]
-        or [m for m in offer.models if m.key == wanted]
-        or _only([m for m in offer.models if canonical_name(m.id) == canonical_name(wanted)])
-    )
-    if named:
+    if named := _named(offer, wanted):
         return named[0]
     raise ModelUnavailable(
         f"{offer.server} does not offer {wanted} ({_names(offer.models)})",
         f"{_to_load(offer, wanted)}; or change {setting}",
+    )
+
+
+def _named(offer: Offer, name: str) -> Sequence[ModelInfo]:
+    # The name as it is first: `llama:1b` and `llama:3b` are two models of one canonical name.
+    return (
+        [m for m in offer.models if m.id == name]
+        or [m for m in offer.models if m.key == name]
+        or _only([m for m in offer.models if canonical_name(m.id) == canonical_name(name)])
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 from pathlib import Path
 
@@ -377,7 +378,7 @@ def test_moved_folder_is_told_and_can_be_forgotten(run, tmp_path, weights_cache)
     assert "rag remove" in err
     code, out, _ = run("remove", tmp_path / "old")
     assert code == 0
-    assert "1 documents" in out
+    assert out == f"1 document of {tmp_path / 'old'} forgotten\n"
     assert "new" not in run("status")[1]
     message, _ = problem(run("remove", "old")[2])
     assert "no folder of this index" in message
@@ -661,7 +662,9 @@ def test_folder_that_is_missing_does_not_stop_the_others_nor_lose_anything(run, 
     make_folder(tmp_path / "c", "new.md")
     code, out, err = run("ingest", *flags)
     assert code == 1
-    assert f"there is no folder '{tmp_path / 'b'}'" in problem(err)[0]
+    message, fix = problem(err)
+    assert f"'{tmp_path / 'b'}' is not there" in message
+    assert f"rag remove '{tmp_path / 'b'}'" in fix
     assert f"{tmp_path / 'c'}\n1 indexed" in out
     assert stored(run) == ["a/a.md", "b/b.md", "c/c.md", "c/new.md"]
     (told,) = [o for o in json.loads(run("ingest", *flags, "--json")[1]) if o["error"]]
@@ -785,3 +788,111 @@ def test_folder_moves_to_the_collection_it_is_ingested_into(run, server, tmp_pat
 def test_collection_with_a_bad_name_is_wrong_usage(run, tmp_path):
     make_folder(tmp_path / "docs", "a.md")
     assert run("ingest", "docs", "--collection", "No Good/")[0] == 2
+
+
+def test_many_removals_are_held_back_and_all_else_is_done(run, server, tmp_path):
+    docs = make_folder(tmp_path / "docs", *(f"{n}.md" for n in range(30)))
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    for number in range(1, 30):
+        (docs / f"{number}.md").unlink()
+    make_folder(docs, "new.md")
+    code, out, err = run("ingest", "docs", *flags)
+    message, fix = problem(err)
+    assert code == 1
+    assert out.startswith("1 indexed")
+    assert f"29 documents are not in '{docs}' any more" in message
+    assert f"rag ingest '{docs}' --yes" in fix
+    assert len(stored(run)) == 31
+    told = json.loads(run("ingest", "docs", *flags, "--json")[1])
+    assert (len(told["held_back"]), told["removed"]) == (29, [])
+    assert "29 removed" in run("ingest", "docs", *flags, "--yes")[1]
+    assert stored(run) == ["docs/0.md", "docs/new.md"]
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_folder_around_another_that_is_gone_does_not_take_it_over(run, server, tmp_path, left):
+    make_folder(tmp_path / "docs", "a.md", "in/b.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs/in", *flags)
+    shutil.rmtree(tmp_path / "docs" / "in")
+    if left == "an empty folder":
+        (tmp_path / "docs" / "in").mkdir()
+    assert "removed   in/b.md" in run("ingest", "docs", "--dry-run")[1]
+    code, _, err = run("ingest", "docs", *flags)
+    message, fix = problem(err)
+    assert code == 1
+    assert "nothing was changed" in message
+    assert f"rag remove '{tmp_path / 'docs' / 'in'}'" in fix
+    assert stored(run) == ["in/b.md"]
+    told = json.loads(run("ingest", "docs", *flags, "--yes", "--json")[1])
+    assert told["removed"] == ["in/b.md"]
+    assert stored(run) == ["docs/a.md"]
+
+
+def test_single_files_of_a_folder_do_not_take_over_one_inside(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md", "in/b.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs/in", *flags)
+    run("ingest", "docs/a.md", *flags)
+    (tmp_path / "docs" / "in").rename(tmp_path / "unmounted")
+    run("ingest", *flags)
+    assert stored(run) == ["docs/a.md", "in/b.md"]
+
+
+def test_renamed_folder_is_told_with_the_way_to_forget_its_old_name(run, server, tmp_path):
+    docs = make_folder(tmp_path / "docs", "a.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs", *flags)
+    docs.rename(tmp_path / "docs2")
+    _, _, err = run("ingest", "docs2", *flags)
+    assert f"'{docs}' is gone and its files are all in '{tmp_path / 'docs2'}'" in err
+    assert f"rag remove '{docs}'" in err
+    make_folder(tmp_path / "other", "b.md")
+    assert "is gone" not in run("ingest", "other", *flags)[2]
+
+
+@pytest.mark.parametrize("command", ["ingest", "watch", "remove", "show"])
+def test_empty_name_is_wrong_usage(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, ""])
+    assert ended.value.code == 2
+    assert "the name is empty" in capsys.readouterr().err
+
+
+def test_part_of_a_folder_brings_all_of_it_in_line_and_that_is_said(run, server, tmp_path):
+    docs = make_folder(tmp_path / "docs", "a.md", "in/b.md")
+    flags = ("--endpoint", server.url)
+    assert "is part of" not in run("ingest", "docs", *flags)[2]
+    said = f"'docs/in' is part of '{docs}': all of that is brought in line"
+    assert said in run("ingest", "docs/in", *flags)[2]
+    assert said in run("ingest", "docs/in", "--dry-run")[2]
+    assert json.loads(run("ingest", "docs/in", *flags, "--json")[1])["folder"] == str(docs)
+
+
+def test_folder_that_is_named_twice_is_ingested_once(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md")
+    told = json.loads(run("ingest", "docs", "./docs/", "--dry-run", "--json")[1])
+    assert [outcome["folder"] for outcome in told] == ["docs"]
+
+
+def test_single_file_that_is_gone_is_forgotten_by_the_plain_command(run, server, tmp_path):
+    make_folder(tmp_path / "docs", "a.md", "b.md")
+    flags = ("--endpoint", server.url)
+    run("ingest", "docs/a.md", "docs/b.md", *flags)
+    (tmp_path / "docs" / "a.md").unlink()
+    message, fix = problem(run("ingest", "docs/a.md", *flags)[2])
+    assert "there is no file or folder 'docs/a.md' any more" in message
+    assert fix.endswith("rag ingest")
+    assert "there is no file or folder 'docs/x.md'" in problem(run("ingest", "docs/x.md")[2])[0]
+
+
+def test_text_under_names_that_say_nothing_is_read(run, server, tmp_path):
+    docs = make_folder(tmp_path / "docs", "a.md", "b.bak", "c.tmp", "d.dat", "e.bin")
+    (docs / "letter.doc").write_text(r"{\rtf1 The mast is red.}", "utf-8")
+    (docs / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99)
+    (docs / "program.bin").write_bytes(bytes(range(256)))
+    told = json.loads(run("ingest", "docs", "--endpoint", server.url, "--json")[1])
+    assert told["ingested"] == ["a.md", "b.bak", "c.tmp", "d.dat", "e.bin", "letter.doc"]
+    reasons = {failure["source_id"]: failure["reason"] for failure in told["skipped"]}
+    assert reasons == {"old.xls": "unsupported", "program.bin": "binary"}

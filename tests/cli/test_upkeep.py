@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer, as_json, embedding_rows
 
+from ingest.base.documents import Document, Failure, Health, Source
 from rag.cli.main import main
 from rag.index.base.lock import WRITER, Lock
+from rag.index.index import Index
+from rag.index.manifest import Manifest
 
 TEXTS = {
     "plover.md": "# Plover\n\nThe mast of the Plover is red.\n",
@@ -244,7 +247,42 @@ def test_only_whole_folders_are_forgotten(run, index, original):
     assert f"/town/mayor.md into {original / 'docs'}/.ragignore" in fix
     code, out, _ = run("remove", original / "docs", "--json")
     assert (code, json.loads(out)["documents"]) == (0, 2)
+    assert json.loads(out)["file"] is None
     assert "no folder of this index" in problem(run("remove", original / "docs")[2])[0]
+
+
+def fill_index(folder: Path, root: str, *names: str, whole: bool = False) -> None:
+    """Put documents without text into an index, without Chroma."""
+    made = Manifest("all-minilm-l6-v2", "x", 2, "", "", 256, "recipe", (1.0, 0.0))
+    with Index.open_for_writing(folder, made, drain=False) as index:
+        for name in names:
+            source = Source(name, root, Path(root) / name, "text/plain", 1, 1)
+            index.add_document(Document(source, "print", name, "one"), (), (), Health())
+        if whole:
+            index.record_unread(root, [Failure("x.bin", "binary", "content that is no text")])
+
+
+def test_single_file_is_forgotten_alone_and_its_folder_with_the_last(run, tmp_path):
+    (tmp_path / "a.md").write_text("A", "utf-8")
+    flags = ("--index", tmp_path / "own")
+    fill_index(tmp_path / "own", str(tmp_path), "a.md", "gone.md")
+    message, fix = problem(run("remove", "other.md", *flags)[2])
+    assert "only single files" in message
+    assert "rag ingest" not in fix
+    assert run("remove", "a.md", *flags) == (
+        0, f"{tmp_path / 'a.md'} forgotten; the file was not touched\n", "",
+    )  # fmt: skip
+    assert run("remove", "gone.md", *flags)[1] == f"{tmp_path / 'gone.md'} forgotten\n"
+    assert json.loads(run("status", *flags, "--json")[1])["status"]["roots"] == []
+    assert "the index is empty" in run("health", *flags)[1]
+
+
+def test_skipped_files_of_several_folders_are_told_apart(run, tmp_path):
+    flags = ("--index", tmp_path / "own")
+    fill_index(tmp_path / "own", "/one", "a.md", whole=True)
+    assert "skipped: x.bin:" in run("status", *flags)[1]
+    fill_index(tmp_path / "own", "/two", "a.md", whole=True)
+    assert "skipped: /two/x.bin:" in run("status", *flags)[1]
 
 
 def test_status_counts_each_collection(run, index, original, tmp_path):

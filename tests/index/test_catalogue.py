@@ -211,10 +211,27 @@ def test_removed_documents_leave_vectors_that_can_be_dropped(catalogue: Catalogu
     assert catalogue.stored_keys([key("one"), key("shared")]) == {key("shared")}
 
 
+def test_documents_that_share_most_are_twins(catalogue: CatalogueWriter) -> None:
+    put(catalogue, "a.txt", ["one", "two", "three"])
+    put(catalogue, "b.txt", ["one", "two", "other"])
+    put(catalogue, "c.txt", ["one", "alone"])
+    put(catalogue, "d.txt", ["nothing shared"])
+    twins = catalogue.twins()
+    assert twins[ROOT, "a.txt"] == (ROOT, "b.txt", 2)
+    assert twins[ROOT, "b.txt"] == (ROOT, "a.txt", 2)
+    assert twins[ROOT, "c.txt"] == (ROOT, "a.txt", 1)
+    assert (ROOT, "d.txt") not in twins
+    for number in range(10):
+        put(catalogue, f"{number}.txt", ["one"])
+    assert (ROOT, "c.txt") not in catalogue.twins()
+
+
 def test_a_failure_is_remembered_and_drops_the_chunks(catalogue: CatalogueWriter) -> None:
     put(catalogue, "a.pdf", ["one"])
     failure = Failure("a.pdf", "encrypted", "a password is needed", "remove it")
-    catalogue.record_failure(source("a.pdf"), "print", failure, RECIPE, 7)
+    pages = (Page(0, "p. 1", 0.0, ("empty",)),)
+    catalogue.record_failure(source("a.pdf"), "print", replace(failure, pages=pages), RECIPE, 7)
+    assert catalogue.documents()[0].pages == pages
     assert catalogue.known(ROOT)["a.pdf"].failure == failure
     assert catalogue.count("chunks") == 0
     put(catalogue, "a.pdf", ["readable again"])
@@ -525,9 +542,23 @@ def test_a_catalogue_held_by_another_program_is_said_so(tmp_path: Path) -> None:
     made.close()
 
 
+def test_a_file_that_says_it_is_of_format_1_and_is_not_is_damaged(tmp_path: Path) -> None:
+    made = CatalogueWriter(tmp_path, writable=True, new=True)
+    made._database.rows("PRAGMA user_version = 1")
+    made.close()
+    with pytest.raises(IndexDamaged, match="says that it is of format 1"):
+        Catalogue(tmp_path, writable=True)
+
+
+def test_a_table_that_is_not_there_is_damage(catalogue: CatalogueWriter) -> None:
+    catalogue._database.rows("DROP TABLE outbox")
+    with pytest.raises(IndexDamaged, match="not built as it should be"):
+        catalogue.pending()
+
+
 def test_integrity_names_a_chunk_without_a_vector(catalogue: CatalogueWriter) -> None:
     put(catalogue, "a.txt", ["one"])
     assert catalogue.integrity() == []
     catalogue._database.rows("PRAGMA foreign_keys = OFF")
     catalogue._database.rows("DELETE FROM vectors")
-    assert catalogue.integrity() == ["chunks row 1 points nowhere"]
+    assert catalogue.dangling() == ["1 of the chunks point nowhere, where vectors should be"]

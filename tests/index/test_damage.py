@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from synthetic import ROOT, add, manifest, unit, words
@@ -101,7 +102,8 @@ def test_verify_finds_nothing_wrong_with_a_sound_index(large: Path) -> None:
 def test_verify_finds_vectors_and_chunks_that_differ(drained: Path) -> None:
     catalogue = CatalogueWriter(drained, writable=True)
     catalogue._database.rows(
-        "UPDATE vectors SET vector = ? WHERE rowid = 1", (unit("other").tobytes(),)
+        "UPDATE vectors SET vector = ?, crc = ? WHERE rowid = 1",
+        (unit("other").tobytes(), crc32(unit("other").tobytes())),
     )
     catalogue.remove_documents(ROOT, ["docs/5.txt"])
     catalogue._database.rows("DELETE FROM outbox")

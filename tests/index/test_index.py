@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ingest.base.documents import Failure, Health, Move, Page
 from rag.index.base.errors import IndexDamaged, IndexFault, IndexMismatch, IndexMissing
 from rag.index.base.lock import CHROMA, WRITER, Lock
 from rag.index.index import Index, Selection
+from rag.index.projection.child import DRAINING
 from rag.index.projection.chroma import ChromaVectors
 from rag.index.projection.generations import folder_of
 from rag.index.store.catalogue import Catalogue
@@ -443,3 +445,25 @@ def test_index_up_to_the_limit_is_searched_exactly(drained: Path, limit: int, me
     with Index.open_for_reading(drained, exact_up_to=limit) as index:
         assert texts_found(index, "first", 3)
         assert index.search_method.startswith(method)
+
+
+def test_few_changes_wait_where_chroma_is_not_searched(drained: Path) -> None:
+    with Index.open_for_writing(drained, manifest(), exact_up_to=1000) as index:
+        add(index, "late.txt", ["a late text"])
+    assert index.warnings == []
+    with Index.open_for_reading(drained, exact_up_to=1000) as reader:
+        assert reader.status().pending == 1
+        assert texts_found(reader, "a late text", 1) == ["a late text"]
+    with Index.open_for_reading(drained, search="chroma") as reader:
+        assert texts_found(reader, "a late text", 1) == ["a late text"]
+
+
+def test_a_writer_waits_for_the_child_of_a_killed_one(drained: Path) -> None:
+    (drained / "index-9").mkdir()
+    orphan = Lock(drained, CHROMA)
+    assert orphan.try_acquire(DRAINING)
+    ending = threading.Timer(0.3, orphan.release)
+    ending.start()
+    Index.open_for_writing(drained, manifest()).close()
+    ending.join()
+    assert not (drained / "index-9").exists()

@@ -16,6 +16,7 @@ from ingested import WordEmbedder, answers, ingest, write_texts
 
 from rag.index.base import failpoint
 from rag.index.base.errors import (
+    DiskFull,
     IndexDamaged,
     IndexFault,
     IndexLocked,
@@ -25,7 +26,8 @@ from rag.index.base.errors import (
 from rag.index.base.lock import WRITER, Lock
 from rag.index.care.package import MOST_COMPRESSED
 from rag.index.index import Index
-from rag.index.transfer import export_index, import_index
+from rag.index.store.catalogue import Catalogue
+from rag.index.transfer import blamed, export_index, import_index
 from rag.index.verify import verify
 
 
@@ -252,9 +254,33 @@ def test_facts_about_a_chroma_elsewhere_are_not_taken_over(made: Path) -> None:
     def alter(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('generation', '../../etc')")
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('seal', 'x')")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('ingested_ns', 'abc')")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('chroma_documents', '-1')")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('hidden', 'x')")
 
     import_index(repack(made / "export.zip", made / "bad.zip", alter), made / "other")
     assert verify(made / "other") == []
+    catalogue = Catalogue(made / "other", writable=False)
+    told = [catalogue.meta(key) for key in ("ingested_ns", "hidden")]
+    assert (told, catalogue.number("chroma_documents")) == (["", ""], 0)
+    catalogue.close()
+
+
+def test_what_fails_while_copying_is_told_of_the_file_at_fault(tmp_path: Path) -> None:
+    full = sqlite3.connect(tmp_path / "copy.sqlite")
+    full.execute("CREATE TABLE t (x)")
+    full.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(DiskFull, match="target"), blamed(tmp_path / "source", tmp_path / "target"):
+        full.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    full.close()
+    (tmp_path / "garbage").write_bytes(b"no database" * 100)
+    broken = sqlite3.connect(tmp_path / "garbage")
+    with (
+        pytest.raises(IndexDamaged, match="source"),
+        blamed(tmp_path / "source", tmp_path / "target"),
+    ):
+        broken.execute("SELECT * FROM sqlite_master")
+    broken.close()
 
 
 def test_a_newer_program_made_the_file(made: Path) -> None:
@@ -283,11 +309,17 @@ def test_files_that_are_no_exports_are_refused(made: Path) -> None:
         write(made / "6.zip", {"kind": "foldercite index"}, data),
         write(made / "7.zip", [], data),
         write(made / "8.zip", {**contents, "more": 1}, data),
+        write(made / "10.zip", {**contents, "bytes": str(len(data))}, data),
+        write(made / "11.zip", {**contents, "vectors": -1}, data),
+        write(made / "12.zip", {**contents, "program": 1}, data),
         write(made / "9.zip", {**contents, **digest(b"x" * 9000)}, b"x" * 9000),
     ]
     for file in bad:
         with pytest.raises(IndexFault):
             import_index(file, made / "other")
+    lies = write(made / "13.zip", {**contents, "bytes": 10**18}, data)
+    with pytest.raises(IndexDamaged, match="has not the size it should"):
+        import_index(lies, made / "other")
     assert not (made / "other").exists()
     assert not (made.parent / "catalogue.sqlite").exists()
 

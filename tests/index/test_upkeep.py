@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -12,13 +13,16 @@ import pytest
 from ingested import TEXTS, WordEmbedder, answers, ingest, manifest_of, write_texts
 
 from rag.index.base import failpoint
-from rag.index.base.errors import IndexDamaged, IndexLocked, IndexMissing
+from rag.index.base.errors import DiskFull, IndexDamaged, IndexFault, IndexLocked, IndexMissing
 from rag.index.base.lock import WRITER, Lock
-from rag.index.care.renew import FINISHED
+from rag.index.care.renew import FINISHED, leftovers
 from rag.index.index import Index
+from rag.index.projection.child import DAMAGED, FULL
 from rag.index.projection.generations import count_bytes
 from rag.index.repair import compact, repair
 from rag.index.store.catalogue import Catalogue
+from rag.index.store.database import Database
+from rag.index.upkeep import _fault
 from rag.index.verify import verify
 
 LONG = {
@@ -121,20 +125,27 @@ def test_documents_that_are_not_whole_are_read_again_and_not_embedded(
 ) -> None:
     run_sql(made / "index", "UPDATE chunks SET ordinal = 99 WHERE document_id = '007.md'")
     run_sql(made / "index", "DELETE FROM chunks WHERE document_id = '009.md'")
+    last = "(SELECT max(number) FROM chunks WHERE document_id = '013.md')"
+    run_sql(made / "index", f"DELETE FROM chunks WHERE number = {last}")
+    run_sql(made / "index", "UPDATE meta SET value = 'x' WHERE key = 'ingested_ns'")
     run_sql(made / "index", "UPDATE documents SET pages = '{' WHERE id = '011.md'")
     done = repair(made / "index")
     assert done.salvaged is not None
-    assert done.salvaged.incomplete == ("007.md", "009.md", "011.md")
+    assert done.salvaged.incomplete == ("007.md", "009.md", "011.md", "013.md")
     assert sound(made / "index")
     assert ingest_again(made, original) == (0, len(TEXTS) + len(LONG))
 
 
-def test_a_bad_vector_costs_its_own_text_only(made: Path, original: Path) -> None:
+def test_a_bad_vector_and_a_changed_one_cost_their_own_text_only(
+    made: Path, original: Path
+) -> None:
     run_sql(made / "index", "UPDATE vectors SET vector = zeroblob(128) WHERE number = 5")
+    other = "(SELECT vector FROM vectors WHERE number = 51)"
+    run_sql(made / "index", f"UPDATE vectors SET vector = {other} WHERE number = 50")
     done = repair(made / "index")
     assert done.salvaged is not None
-    assert len(done.salvaged.incomplete) == 1
-    assert ingest_again(made, original)[0] == 1
+    assert len(done.salvaged.incomplete) == 2
+    assert ingest_again(made, original)[0] == 2
 
 
 def test_without_a_manifest_the_vectors_alone_are_kept(made: Path, original: Path) -> None:
@@ -268,3 +279,40 @@ def test_deleting_and_adding_again_ten_times_keeps_the_disk(tmp_path: Path) -> N
     done = compact(tmp_path / "index")
     assert done.bytes_after <= 1.5 * fresh < done.bytes_before
     assert sound(tmp_path / "index")
+
+
+def test_compact_first_gives_back_what_needs_no_room(made: Path) -> None:
+    run_sql(
+        made / "index",
+        "CREATE TRIGGER full BEFORE DELETE ON vectors BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    run_sql(made / "index", "INSERT INTO vectors (key, vector, crc) VALUES ('unused', x'00', 0)")
+    (made / "index" / "index-77").mkdir()
+    with pytest.raises(IndexFault, match="full"):
+        compact(made / "index")
+    assert not (made / "index" / "index-77").exists()
+
+
+def test_a_catalogue_of_format_1_is_left_over_once_chroma_is_made(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite.format-1").touch()
+    assert leftovers(tmp_path, tmp_path / "index-1") == []
+    (tmp_path / "index-1").mkdir()
+    assert leftovers(tmp_path, tmp_path / "index-1") == [tmp_path / "catalogue.sqlite.format-1"]
+
+
+def test_a_child_tells_damage_by_its_status(tmp_path: Path, python_environment) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"no database" * 1000)
+    done = subprocess.run(
+        [sys.executable, "-m", "rag.index.projection.child", "rebuild", str(tmp_path)],
+        env=python_environment,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr.count(b"\n")) == (DAMAGED, 1)
+    assert isinstance(_fault("it is damaged", done.returncode), IndexDamaged)
+    assert isinstance(_fault("it is full", FULL), DiskFull)
+
+
+@pytest.mark.skipif(not os.access("/proc/self", os.W_OK), reason="no full folder to write to")
+def test_without_room_an_index_that_cannot_be_opened_is_a_full_disk() -> None:
+    with pytest.raises(DiskFull):
+        Database(Path("/proc/self/catalogue.sqlite"), 2, writable=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import sys
 from pathlib import Path
+from zlib import crc32
 
 import numpy
 import pytest
@@ -14,7 +17,7 @@ from ingest.base.documents import Plan
 from ingest.pipeline import plan_folder
 from rag.index.base.errors import IndexLocked, IndexMissing
 from rag.index.base.findings import Finding
-from rag.index.base.lock import WRITER, Lock
+from rag.index.base.lock import CHROMA, WRITER, Lock
 from rag.index.index import Index
 from rag.index.verify import check_files, check_sample, verify
 
@@ -67,7 +70,7 @@ CHANGES: dict[str, tuple[str, tuple[object, ...], str]] = {
         "UPDATE vectors SET vector = ? WHERE number = 3", (floats(*[0.5] * 32),),
         "1 vector cannot be right",
     ),
-    "vector gone": ("DELETE FROM vectors WHERE number = 1", (), "points nowhere"),
+    "vector gone": ("DELETE FROM vectors WHERE number = 1", (), "1 of the chunks point nowhere, where vectors should be"),
     "vectors exchanged": (
         "UPDATE chunks SET vector_number = 5 - vector_number", (),
         "chunks with the vector of another text, in 4 documents",
@@ -87,6 +90,29 @@ CHANGES: dict[str, tuple[str, tuple[object, ...], str]] = {
     "id changed": ("UPDATE chunks SET id = 'x' WHERE number = 1", (), "not what their id says"),
     "ordinal changed": (
         "UPDATE chunks SET ordinal = 7 WHERE number = 1", (), "gaps between chunks, in 1 document",
+    ),
+    "last chunk gone": (
+        "UPDATE documents SET chunk_count = chunk_count + 1 WHERE id = 'boats/heron.md'", (),
+        "chunks lost or left over, in 1 document: boats/heron.md",
+    ),
+    "vector exchanged for a sound one": (
+        "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE number = 2)"
+        " WHERE number = 1", (), "1 vector cannot be right: changed",
+    ),
+    "size no number": (
+        "UPDATE documents SET size_bytes = 'many' WHERE id = 'town/rent.txt'", (),
+        "has 'many' where a number should be",
+    ),
+    "time no number": (
+        "UPDATE documents SET mtime_ns = 'late' WHERE id = 'town/rent.txt'", (),
+        "has 'late' where a number should be",
+    ),
+    "ordinal no number": (
+        "UPDATE chunks SET ordinal = 'first' WHERE number = 1", (), "gaps between chunks",
+    ),
+    "generation no number": (
+        "UPDATE meta SET value = 'abc' WHERE key = 'generation'", (),
+        "'abc' stands where generation should be a number",
     ),
     "chunk gone": (
         "DELETE FROM chunks WHERE number = 1", (), "no chunk, in 1 document",
@@ -123,6 +149,27 @@ def test_what_differs_is_named_with_its_fix(made: Path, name: str) -> None:
     assert (made / "index" / "catalogue.sqlite").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("CREATE TRIGGER x AFTER DELETE ON chunks BEGIN SELECT 1; END", "trigger x is not of this"),
+        ("DROP INDEX chunks_by_text", "the index chunks_by_text is missing"),
+        ("DROP TABLE outbox", "the table outbox is missing"),
+    ],
+)
+def test_a_changed_schema_is_damage(made: Path, sql: str, words: str) -> None:
+    change(made, sql)
+    assert words in damage(verify(made / "index"))
+
+
+def test_all_that_points_nowhere_is_one_finding_and_its_documents_are_named(made: Path) -> None:
+    change(made, "DELETE FROM vectors")
+    messages = [finding.message for finding in verify(made / "index") if finding.damage]
+    assert messages[0] == "4 of the chunks point nowhere, where vectors should be"
+    assert len(messages) == 2
+    assert "chunks without a vector of use, in 4 documents" in messages[1]
+
+
 def test_a_chroma_that_was_changed_is_damage(made: Path) -> None:
     shutil.rmtree(made / "index" / "index-1")
     assert "files of Chroma are missing" in damage(verify(made / "index"))
@@ -141,14 +188,16 @@ def test_what_the_next_run_completes_is_no_damage(made: Path) -> None:
 
 
 def test_vectors_nobody_needs_are_counted(made: Path) -> None:
-    change(made, "INSERT INTO vectors (key, vector) VALUES ('other model', ?)", floats(0.6, 0.8))
+    kept = (floats(0.6, 0.8), crc32(floats(0.6, 0.8)))
+    change(made, "INSERT INTO vectors (key, vector, crc) VALUES ('other model', ?, ?)", *kept)
     findings = verify(made / "index")
     assert [finding.damage for finding in findings] == [False]
     assert findings[0].message.startswith("1 vector (")
 
 
 def test_an_unused_vector_that_is_none_is_damage(made: Path) -> None:
-    change(made, "INSERT INTO vectors (key, vector) VALUES ('bad', ?)", floats(6.0, 0.8))
+    bad = (floats(6.0, 0.8), crc32(floats(6.0, 0.8)))
+    change(made, "INSERT INTO vectors (key, vector, crc) VALUES ('bad', ?, ?)", *bad)
     assert "1 vector cannot be right" in damage(verify(made / "index"))
 
 
@@ -253,3 +302,27 @@ def test_passages_the_model_refuses_now_are_a_note(made: Path) -> None:
     (finding,) = check_sample(made / "index", WordEmbedder(poison="mast"), 16)
     assert not finding.damage
     assert "1 passage refused" in finding.message
+
+
+def test_a_chroma_that_a_killed_run_still_writes_is_busy_not_damaged(made: Path) -> None:
+    orphan = Lock(made / "index", CHROMA)
+    assert orphan.try_acquire("rag ingest")
+    (made / "index" / "index-1" / "half").touch()
+    with pytest.raises(IndexLocked, match="Chroma is open in"):
+        verify(made / "index")
+    orphan.release()
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind this user"
+)
+def test_an_index_that_cannot_be_written_to_is_verified_without_chroma(made: Path) -> None:
+    folder = made / "index"
+    (folder / "lock").unlink(missing_ok=True)
+    folder.chmod(0o500)
+    try:
+        findings = verify(folder)
+    finally:
+        folder.chmod(0o700)
+    assert [(finding.subject, finding.damage) for finding in findings] == [("Chroma", False)]
+    assert "cannot be written to" in findings[0].message

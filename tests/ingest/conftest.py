@@ -152,6 +152,7 @@ class MemoryIndex:
             source.mtime_ns,
             time.time_ns() + self.seen_later_ns,
             failure,
+            source.ctime_ns,
         )
 
     def ids(self) -> list[str]:

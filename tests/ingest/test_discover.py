@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ingest.base.documents import Failure, Known, Plan, Source
 from ingest.base.errors import FolderError, UnreadableFile
 from ingest.discover.ignore import printable_name
-from ingest.discover.plan import diff, many_vanish, refuse_great_loss
+from ingest.discover.plan import diff, hold_back_great_loss, many_vanish
 from ingest.discover.scan import Looking, Seen, check_folder, scan
 from ingest.parse.base.files import fingerprint_of
 from ingest.parse.base.media import media_type_of
@@ -79,8 +79,10 @@ def test_scan_refuses_keys_and_says_so(tmp_path: Path) -> None:
 
 
 def test_scan_reports_formats_without_a_parser(tmp_path: Path) -> None:
-    write(tmp_path, "a.txt", "photo.JPG", "data.zip", "old.doc")
-    assert reasons(tmp_path) == dict.fromkeys(("photo.JPG", "data.zip", "old.doc"), "unsupported")
+    write(tmp_path, "a.txt", "photo.JPG", "data.zip", "tool.exe", "old.doc", "a.bak", "b.dat")
+    refused = ("photo.JPG", "data.zip", "tool.exe")
+    assert reasons(tmp_path) == dict.fromkeys(refused, "unsupported")
+    assert [s.id for s in scan(tmp_path).sources] == ["a.bak", "a.txt", "b.dat", "old.doc"]
 
 
 def test_scan_reports_files_over_the_limit(tmp_path: Path) -> None:
@@ -158,7 +160,7 @@ def test_scan_of_one_file_sees_only_that(tmp_path: Path) -> None:
 
 
 def test_scan_of_nothing_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match="there is no folder") as missing:
+    with pytest.raises(FolderError, match="there is no file or folder") as missing:
         scan(tmp_path / "missing")
     assert missing.value.hint
     (tmp_path / "catalogue.sqlite").write_bytes(b"")
@@ -174,7 +176,7 @@ def test_check_takes_folders_and_files_only(tmp_path: Path) -> None:
     write(tmp_path, "a.txt")
     check_folder(tmp_path)
     check_folder(tmp_path / "a.txt")
-    with pytest.raises(FolderError, match="there is no folder"):
+    with pytest.raises(FolderError, match="there is no file or folder"):
         check_folder(tmp_path / "missing")
 
 
@@ -258,7 +260,10 @@ def test_ten_thousand_unchanged_files_cost_little(tmp_path: Path) -> None:
     started = time.process_time()
     sources = scan(tmp_path).sources
     known = {
-        s.id: Known("f", "r", s.size_bytes, s.mtime_ns, s.mtime_ns + 9 * SECOND) for s in sources
+        s.id: Known(
+            "f", "r", s.size_bytes, s.mtime_ns, s.mtime_ns + 9 * SECOND, ctime_ns=s.ctime_ns
+        )
+        for s in sources
     }
     assert len(diff(sources, known, "r", never).unchanged) == 2000
     assert time.process_time() - started < 0.4  # A fifth of the files, five times the room.
@@ -298,6 +303,16 @@ def test_a_time_too_close_to_the_last_look_is_read_again() -> None:
     known = {"a": entry(mtime_ns=close)}
     assert diff([seen], known, "r", says("f")).touched == (seen,)
     assert diff([seen], known, "r", says("other")).changed == (seen,)
+
+
+def test_another_time_of_change_is_read_again_though_the_clock_was_ahead_when_it_was_seen() -> None:
+    seen = replace(source("a"), ctime_ns=NOW)
+    known = {"a": entry(ctime_ns=NOW - 60 * SECOND, seen_ns=NOW + 3600 * SECOND)}
+    assert diff([seen], known, "r", says("other")).changed == (seen,)
+    assert diff([seen], known, "r", says("f")).touched == (seen,)
+    assert diff([seen], {"a": entry(seen_ns=NOW + 3600 * SECOND)}, "r", says("f")).touched == (
+        seen,
+    )
 
 
 def test_another_time_and_the_same_content_is_touched() -> None:
@@ -363,7 +378,8 @@ def test_a_change_that_hid_its_time_is_read_again() -> None:
     assert diff([seen], {"a": entry()}, "r", says("other")).changed == (seen,)
     assert diff([seen], {"a": entry()}, "r", says("f")).touched == (seen,)
     old = replace(source("a"), ctime_ns=NOW - 60 * SECOND)
-    assert diff([old], {"a": entry()}, "r", never).unchanged == (old,)
+    known = {"a": entry(ctime_ns=old.ctime_ns)}
+    assert diff([old], known, "r", never).unchanged == (old,)
 
 
 def test_times_in_the_future_prove_nothing() -> None:
@@ -447,12 +463,21 @@ def gone(number: int) -> tuple[str, ...]:
 )
 def test_most_documents_vanish_only_when_that_is_wanted(plan: Plan, number: int) -> None:
     assert many_vanish(plan) == number
-    if number:
-        with pytest.raises(FolderError, match=f"{number} documents") as refused:
-            refuse_great_loss(Path("/root"), plan)
-        assert "--yes" in refused.value.hint
+    if not number:
+        assert hold_back_great_loss(Path("/root"), plan) is plan
+    elif plan.unchanged:
+        held = hold_back_great_loss(Path("/root"), plan)
+        assert (held.held_back, held.vanished) == (plan.vanished, ())
     else:
-        refuse_great_loss(Path("/root"), plan)
+        with pytest.raises(FolderError, match=f"{number} documents") as refused:
+            hold_back_great_loss(Path("/root"), plan)
+        assert "--yes" in refused.value.hint
+
+
+def test_only_what_was_not_ignored_is_held_back() -> None:
+    plan = Plan(vanished=gone(30), ignored=("gone/3",), new=some(1))
+    held = hold_back_great_loss(Path("/root"), plan)
+    assert (len(held.held_back), held.vanished, held.new) == (29, ("gone/3",), some(1))
 
 
 known_files = st.dictionaries(

@@ -175,7 +175,7 @@ def test_an_interrupt_leaves_no_thread_behind(make_document, make_embedder, make
     deadline = time.perf_counter() + 5
     while threading.active_count() > before and time.perf_counter() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_a_document_without_chunks_passes_through(make_document, embedder, make_index) -> None:

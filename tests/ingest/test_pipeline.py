@@ -284,7 +284,7 @@ def test_a_folder_that_is_missing_removes_nothing(folder, embedder, index) -> No
     ingest_folder(folder, embedder, index)
     writes = index.writes
     folder.rename(folder.parent / "away")
-    with pytest.raises(FolderError, match="there is no folder"):
+    with pytest.raises(FolderError, match="there is no file or folder"):
         ingest_folder(folder, embedder, index)
     assert index.writes == writes
 

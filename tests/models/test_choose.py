@@ -151,6 +151,14 @@ def test_embedding_model_is_chosen_with_its_reason(models, wanted, chosen, reaso
     assert (choice.model, choice.reason) == (chosen, reason)
 
 
+def test_model_of_the_index_goes_first_unless_one_is_named():
+    offered, made_with = offer(EMBEDDER, COLD_EMBEDDER), COLD_EMBEDDER.id
+    choice = choose_embedding(offered, None, made_with)
+    assert (choice.model, choice.reason) == (COLD_EMBEDDER, "the index was made with it")
+    assert choose_embedding(offered, EMBEDDER.id, made_with).model == EMBEDDER
+    assert choose_embedding(offered, None, "gone").model == EMBEDDER
+
+
 @pytest.mark.parametrize(
     ("models", "wanted", "chosen"),
     [

@@ -71,7 +71,7 @@ def test_ask_and_doctor_on_the_command_line(run, two_servers, handbook_index):
     assert code == 0, err
     assert out.strip()
     code, out, err = run("status", "--index", handbook_index)
-    assert re.search(r"documents +4 \(0 skipped\)", out)
+    assert re.search(r"documents +[1-9]\d* \(0 skipped\)", out)
     assert re.search(f"embedded by +{EMBEDDING_MODEL}, 384 dimensions", out)
     code, out, err = run("doctor", "--index", handbook_index)
     assert code == 0, out

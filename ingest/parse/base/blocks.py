@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import PurePath
 
 from ingest.base.documents import Heading, Page, Source, Table
 from ingest.parse.base.media import CODE
 
+_MOST_HEADERS = 3
 _FILE_LIKE = re.compile(r"\.\w{2,4}$|^(untitled|document|word document|slide 1)\b", re.IGNORECASE)
 _SEPARATOR = re.compile(r"_|(?<!\d)-|-(?!\d)")
 _WORD = re.compile(r"[^\W\d_]{2,}|[\u3040-\u9fff\uac00-\ud7af]")
@@ -69,12 +71,13 @@ class Blocks:
     def add_table(self, rows: Sequence[Sequence[str]], headers: int = 0) -> None:
         """Append rows, one on each line, of which the first `headers` name the columns.
 
-        Empty rows and empty columns are left out; what has one row or column is no table.
+        Header rows are joined to one line, the names of each column after each other.  Empty
+        rows and empty columns are left out; what has one row or column is no table.
         """
-        lines = _table_lines(rows)
+        lines = _table_lines(_join_headers(rows, headers) if headers > 1 else rows)
         if not lines:
             return
-        headers = min(headers, len(lines) - 1)
+        headers = min(headers, len(lines) - 1, 1)
         self.tight = False
         self.add(lines[0], tight=True)
         start = self.length - len(lines[0])
@@ -82,7 +85,7 @@ class Blocks:
             self.add(line, tight=True)
         self.tight = False
         if len(lines) > 1 and any(" | " in line for line in lines):
-            self.tables.append(Table(start, self.length, " / ".join(lines[:headers])))
+            self.tables.append(Table(start, self.length, "".join(lines[:headers])))
 
     def _place_pages(self) -> None:
         self.pages.extend(replace(page, start=self.length) for page in self.waiting)
@@ -97,6 +100,16 @@ class Blocks:
         self._place_pages()
         text, headings = "".join(self.parts), tuple(self.headings)
         return Parsed(text, title, tuple(self.pages), headings, tuple(self.tables))
+
+
+def _join_headers(rows: Sequence[Sequence[str]], headers: int) -> list[Sequence[str]]:
+    """Return the rows with one header; where more rows are marked than head a table, the first."""
+    filled = [row for row in rows if any(map(str.strip, row))]
+    if headers > _MOST_HEADERS or headers >= len(filled):
+        return filled
+    columns = zip_longest(*filled[:headers], fillvalue="")
+    joined = [" ".join(filter(None, dict.fromkeys(map(str.strip, names)))) for names in columns]
+    return [joined, *filled[headers:]]
 
 
 def _table_lines(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -25,6 +25,8 @@ _ESCAPE_SEQUENCES = re.compile(
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_NOT_WINDOWS = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # No characters in Windows-1252.
+_FEWEST_TO_DETECT = 20  # On fewer bytes beyond ASCII the detector names rare code pages.
 # The marks of 32 bits begin with those of 16, so they are looked for first.
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -81,7 +83,8 @@ def decode_text(data: bytes) -> Decoded:
     """Decode the bytes of a text in whatever encoding it is; `text` is not yet clean.
 
     Byte order mark, NUL pattern of UTF-32 and UTF-16, strict UTF-8, UTF-8 with few damaged
-    bytes, detection where it is certain, else Windows-1252.  Raises BinaryFile.
+    bytes, detection where it is certain, else Windows-1252, or the code page of DOS where that
+    makes more letters.  Raises BinaryFile.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark) and _is_whole(data, encoding):
@@ -177,8 +180,20 @@ def _decode_legacy(data: bytes) -> Decoded:
     """Decode by what is found where the first characters beyond ASCII are."""
     found = _BEYOND_ASCII.search(data)
     begin = data.rfind(b"\n", 0, found.start()) + 1 if found else 0
-    encoding = _detect(data[begin : begin + _SAMPLE_BYTES]) or "cp1252"
+    encoding = _detect(data[begin : begin + _SAMPLE_BYTES]) or _choose_western(data)
     return Decoded(data.decode(encoding, "replace"), encoding, f"not UTF-8, read as {encoding}")
+
+
+def _choose_western(data: bytes) -> str:
+    """Return the code page of DOS for what Windows has no characters for, if it spells more."""
+    if not _NOT_WINDOWS.search(data):
+        return "cp1252"
+    foreign = b"".join(_BEYOND_ASCII.findall(data[:_WINDOW]))
+    letters = {
+        encoding: sum(map(str.isalpha, foreign.decode(encoding, "replace")))
+        for encoding in ("cp1252", "cp850")
+    }
+    return max(letters, key=lambda encoding: letters[encoding])
 
 
 def _detect(sample: bytes) -> str:
@@ -190,6 +205,8 @@ def _detect(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
     beyond_ascii = sum(byte > 0x7F for byte in sample)
+    if beyond_ascii < _FEWEST_TO_DETECT:
+        return ""
     if beyond_ascii < 0.3 * sum(byte > 0x7F or chr(byte).isalpha() for byte in sample):
         return ""
     match = from_bytes(sample.rpartition(b"\n")[0] or sample).best()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -58,7 +58,7 @@ def pack_document(document: Document) -> Message:
     return {
         **_fields(document),
         "source": None,
-        "pages": [[p.start, p.label, p.score, p.findings] for p in document.pages],
+        "pages": _pack_pages(document.pages),
         "headings": [[h.start, h.level, h.title] for h in document.headings],
         "tables": [[t.start, t.end, t.columns] for t in document.tables],
     }
@@ -66,14 +66,11 @@ def pack_document(document: Document) -> Message:
 
 def unpack_document(message: Message, source: Source) -> Document:
     """Return the document of a source."""
-    pages = (
-        Page(start, label, score, tuple(found)) for start, label, score, found in message["pages"]
-    )
     return Document(
         **{
             **message,
             "source": source,
-            "pages": tuple(pages),
+            "pages": _unpack_pages(message["pages"]),
             "headings": tuple(Heading(*fields) for fields in message["headings"]),
             "tables": tuple(Table(*fields) for fields in message["tables"]),
             "notes": tuple(message["notes"]),
@@ -88,6 +85,7 @@ def pack_error(error: ParseError) -> Message:
         "message": error.message,
         "hint": error.hint,
         "fingerprint": error.fingerprint,
+        "pages": _pack_pages(error.pages),
     }
 
 
@@ -96,7 +94,16 @@ def unpack_error(message: Message) -> ParseError:
     kinds = {kind.reason: kind for kind in _kinds(ParseError)}
     error = kinds.get(message["reason"], ParseError)(message["message"], message["hint"])
     error.fingerprint = message["fingerprint"]
+    error.pages = _unpack_pages(message["pages"])
     return error
+
+
+def _pack_pages(pages: Iterable[Page]) -> list[list[Any]]:
+    return [[page.start, page.label, page.score, page.findings] for page in pages]
+
+
+def _unpack_pages(packed: Iterable[Sequence[Any]]) -> tuple[Page, ...]:
+    return tuple(Page(start, label, score, tuple(found)) for start, label, score, found in packed)
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -71,15 +71,16 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
     {f".{suffix}": media for media, names in _NAMES.items() for suffix in names.split()}
 )
 
+# Not here: names that say nothing (bin dat bak tmp), and old Office, which is often RTF or HTML.
 _UNSUPPORTED_NAMES = (
     "png jpg jpeg gif bmp tif tiff webp svg ico heic heif avif psd ai eps raw cr2 nef "
     "mp3 wav flac ogg m4a aac wma mp4 mkv avi mov wmv webm m4v mpg mpeg "
     "zip tar gz tgz bz2 xz 7z rar zst jar war whl deb rpm dmg iso img apk cab msi "
-    "exe dll so dylib o a lib obj class pyc pyo wasm bin dat "
-    "doc dot xls xlsb ppt pps pages numbers msg "
+    "exe dll so dylib o a lib obj class pyc pyo wasm "
+    "xlsb pages numbers msg "
     "mobi azw azw3 djvu chm ps xps one pub vsd vsdx "
     "db sqlite sqlite3 mdb accdb parquet feather arrow pickle pkl npy npz h5 hdf5 mat "
-    "onnx pt pth safetensors gguf ggml ckpt ttf otf woff woff2 eot lock map swp bak tmp"
+    "onnx pt pth safetensors gguf ggml ckpt ttf otf woff woff2 eot lock map swp"
 )
 UNSUPPORTED: frozenset[str] = frozenset(f".{suffix}" for suffix in _UNSUPPORTED_NAMES.split())
 

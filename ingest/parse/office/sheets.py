@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import openpyxl  # type: ignore[import-untyped]
 from openpyxl.utils import column_index_from_string  # type: ignore[import-untyped]
@@ -16,14 +16,15 @@ from openpyxl.utils import column_index_from_string  # type: ignore[import-untyp
 from ingest.parse.base.archive import open_archive, repack_office
 from ingest.parse.base.blocks import Blocks, Parsed
 from ingest.parse.base.clean import clean
-from ingest.parse.office.grid import add_grid
+from ingest.parse.office.grid import BESIDE, add_grid
 from ingest.parse.office.numbers import show_value
 
 _MAX_ROWS = 1_048_576  # Of a sheet, by the format.
 _MAX_CELLS = 4_000_000  # Of a workbook, empty ones before a filled one included.
 _MAX_MERGES = 10_000
+_MAX_MERGED_COLUMNS = 100
 _CHARTS = "xl/chartsheets/"
-_MERGE = re.compile(rb'<(?:\w+:)?mergeCell ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
+_MERGE = re.compile(rb'<(?:\w+:)?mergeCell ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _UNCALCULATED = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?: [^<>]{0,300})?/>)(?:<(?:\w+:)?v ?/>|<v></v>)?</(?:\w+:)?c>"
 )
@@ -51,6 +52,9 @@ def parse_xlsx(data: bytes, media_type: str) -> Parsed:  # noqa: ARG001
             workbook.close()
     chart_notes = (f"{charts} chart sheets were not read",) * bool(charts)
     return replace(parsed, notes=parsed.notes + chart_notes)
+
+
+_Merge: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -119,31 +123,38 @@ def _show(cell: Any) -> str:
     return show_value(value, cell.number_format if is_number else "")
 
 
-def _merges(markup: bytes) -> list[tuple[int, int, int]]:
-    """Return (first row, last row, column from 0) of the merged cells that span rows."""
-    merges = []
+def _merges(markup: bytes) -> list[_Merge]:
+    """Return (first row, last row, column from 0, columns) of the merged cells."""
+    merges: list[_Merge] = []
     for number, found in enumerate(_MERGE.finditer(markup)):
         if number == _MAX_MERGES:
             break
-        first, last = int(found[2]), int(found[3])
-        if last > first:
-            merges.append((first, last, column_index_from_string(found[1].decode()) - 1))
+        left, right = (column_index_from_string(found[n].decode()) for n in (1, 3))
+        width = max(1, min(_MAX_MERGED_COLUMNS, right - left + 1))
+        merges.append((int(found[2]), int(found[4]), left - 1, width))
     return sorted(merges)
 
 
 def _fill_merged(
-    rows: Iterator[tuple[int, list[str]]], merges: list[tuple[int, int, int]]
+    rows: Iterator[tuple[int, list[str]]], merges: list[_Merge]
 ) -> Iterator[list[str]]:
-    """Yield the rows with the text of a merged cell in each of the filled rows it spans."""
+    """Yield the rows with the text of a merged cell in each of the filled rows it spans.
+
+    Beside it, in its first row, the other columns are marked as such.
+    """
     waiting = merges[::-1]
     spanning: dict[int, tuple[int, str]] = {}
     for number, cells in rows:
         for column in [c for c, (last, _) in spanning.items() if last < number]:
             del spanning[column]
         while waiting and waiting[-1][0] <= number:
-            first, last, column = waiting.pop()
+            first, last, column, width = waiting.pop()
             if first == number and column < len(cells):
-                spanning[column] = (last, cells[column])
+                if last > first:
+                    spanning[column] = (last, cells[column])
+                if width > 1 and cells[column] and not any(cells[column + 1 : column + width]):
+                    cells += [""] * (column + width - len(cells))
+                    cells[column + 1 : column + width] = [BESIDE] * (width - 1)
         if cells:
             cells += [""] * (max(spanning, default=-1) + 1 - len(cells))
             for column, (_, text) in spanning.items():

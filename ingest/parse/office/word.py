@@ -89,22 +89,25 @@ class _Reader:
         """Write the rows; those marked as header, else the first, name the columns."""
         elements = list(_nearest(table, _ROW))
         rows: list[list[str]] = []
-        for row in elements:
-            rows.append(self._row(row, rows[-1] if rows else []))
         marked = 0
         while marked < len(elements) and _is_header(elements[marked]):
             marked += 1
+        for number, row in enumerate(elements, 1):
+            rows.append(self._row(row, rows[-1] if rows else [], spread=number < marked))
         self.blocks.add_table(rows, max(1, marked))
 
-    def _row(self, row: Any, above: list[str]) -> list[str]:
-        """Return the texts of the cells by column; a cell merged downwards is in every row."""
+    def _row(self, row: Any, above: list[str], *, spread: bool) -> list[str]:
+        """Return the texts of the cells by column; a cell merged downwards is in every row.
+
+        One merged over several columns is in each of them if it is to `spread`.
+        """
         cells: list[str] = []
         for cell in _nearest(row, _CELL):
             properties = cell.find(qn("w:tcPr"))
             text = " ".join(self._cell_words(cell))
             if not text and _is_continued(properties) and len(cells) < len(above):
                 text = above[len(cells)]
-            cells += [text] + [""] * (_span(properties) - 1)
+            cells += [text] + [text if spread else ""] * (_span(properties) - 1)
         return cells
 
     def _cell_words(self, cell: Any) -> Iterator[str]:

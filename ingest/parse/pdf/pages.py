@@ -90,7 +90,12 @@ def _refuse_without_text(pages: Sequence[PageText], reading: Reading, ocr_failur
             "raise RAG_PAGE_TIMEOUT_SECONDS or save the file in a simpler form",
         )
     failed = f"; OCR failed: {ocr_failure}" if ocr_failure else ""
-    raise EmptyDocument(f"no text on any of {len(pages)} pages{failed}", _scan_hint(reading))
+    error = EmptyDocument(f"no text on any of {len(pages)} pages{failed}", _scan_hint(reading))
+    error.pages = tuple(
+        Page(0, f"p. {number}", quality.score(page.findings), page.findings)
+        for number, page in enumerate(pages, 1)
+    )
+    raise error
 
 
 def _scan_hint(reading: Reading) -> str:
@@ -133,16 +138,17 @@ def _notes(pages: Mapping[str, Sequence[int]], reading: Reading) -> Iterator[str
     hint = "" if is_installed() or not reading.ocr else f"; {INSTALL_HINT}"
     sentences = {
         quality.EMPTY: f"without text (a scan or a picture{hint})",
-        quality.DAMAGED: "that cannot be read",
+        quality.DAMAGED: "cannot be read",
         quality.TIMEOUT: f"not read within {reading.page_seconds:g} s",
-        quality.GARBAGE: "whose letters are not told by their font",
+        quality.GARBAGE: "not readable: the font does not tell its letters",
         quality.GLUED: "with words run together",
         quality.OCR: "read off a picture",
     }
     for finding, sentence in sentences.items():
         if numbers := pages.get(finding):
-            shown = ", ".join(map(str, numbers[:10])) + (", …" if len(numbers) > 10 else "")
-            yield f"{len(numbers)} page{'s' * (len(numbers) > 1)} {sentence}: {shown}"
+            more = len(numbers) - 10
+            shown = ", ".join(map(str, numbers[:10])) + (f" and {more} more" if more > 0 else "")
+            yield f"page{'s' * (len(numbers) > 1)} {shown} {sentence}"
 
 
 def _starts(texts: Sequence[str]) -> list[int]:

@@ -18,7 +18,9 @@ _NOT_PROSE = re.compile(r"\s*([-*+>|#]|\d+[.)]\s|$)")
 _RST_LINE = re.compile(r"([=\-`:.'\"~^_*+#<>])\1*\s*$")
 _GRID_RULE = re.compile(r"\s*\+(?:[-=]+\+)++\s*$")
 _SIMPLE_RULE = re.compile(r"\s*={2,}(?:[ ]+={2,})++\s*$")
-_ORG_HEADING = re.compile(r"(\*{1,20})[ \t]+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED)[ \t]+)?(\S.*)")
+_ORG_HEADING = re.compile(
+    r"(\*{1,20})[ \t]+(?:(?:TODO|DONE|NEXT|WAITING|CANCELLED)[ \t]+)?(?:\[#\w{1,2}\][ \t]+)?(\S.*)"
+)
 _ORG_TAGS = re.compile(r"(?<=\s):[\w@#%:]{1,100}:\s*$")
 _ORG_KEYWORD = re.compile(r"\s*#\+(\w+):\s*(.*)")
 _ORG_BLOCK = re.compile(r"\s*#\+(begin|end)_(\w+)\s*(\S*)", re.IGNORECASE)

@@ -12,11 +12,14 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from ingest.base.errors import ParseError
+from ingest.parse.base import media
 from ingest.parse.base.blocks import Blocks, Parsed
-from ingest.parse.base.clean import clean, decode_text
+from ingest.parse.base.clean import clean
+from ingest.parse.text.tables import parse_table
 from ingest.parse.web.html import read_page
+from ingest.parse.web.mail_forms import choose_form, decode_part
 from ingest.parse.web.mail_headers import Headers, read_file_name
-from ingest.parse.web.parts import decode_declared, include
+from ingest.parse.web.parts import include
 
 _MAX_DEPTH = 5
 _MAX_MESSAGES = 50_000
@@ -34,8 +37,9 @@ _DAMAGE = (ParseError, ValueError, LookupError, TypeError, AttributeError, Recur
 def parse_mail(data: bytes, media_type: str) -> Parsed:  # noqa: ARG001
     """Return the subject as title and heading, who wrote when to whom, and the body.
 
-    Of several forms of the body the plain one is read.  Text attachments and attached messages
-    follow under headings of their own, others are named in a note.  Raises ParseError.
+    Of several forms of the body the plain one is read, unless a page says much more or has a
+    table that is missing there.  Text attachments, tables of CSV and attached messages follow
+    under headings of their own, others are named in a note.  Raises ParseError.
     """
     reader = _Reader()
     message = BytesParser(policy=compat32).parsebytes(data)
@@ -109,7 +113,7 @@ class _Reader:
             kind = part.get_content_type()
             children = _children(part)
             if kind == "multipart/alternative" and children:
-                stack.append(_best(children))
+                stack.append(choose_form(children))
             elif kind == "multipart/encrypted":
                 self.unread.append("an encrypted part")
             elif kind != "message/rfc822" and children:
@@ -137,9 +141,12 @@ class _Reader:
     def _read_text(self, part: Message, level: int, name: str = "") -> None:
         """Add the text of a part, however it is encoded."""
         try:
-            text = _decode(part)
+            text = decode_part(part)
         except ParseError:
             self.unread.append(name or "a part that is no text")
+            return
+        if name and (kind := _table_kind(name, part)):
+            include(self.blocks, parse_table(text.encode("utf-8", "replace"), kind))
             return
         is_page = part.get_content_type() == "text/html" or name.lower().endswith((".html", ".htm"))
         if is_page:
@@ -156,16 +163,12 @@ def _children(part: Message) -> list[Message]:
     return [child for child in part.get_payload() if isinstance(child, Message)]
 
 
-def _best(children: list[Message]) -> Message:
-    """Return the plain form of a body if it has any text, else the last, which is the richest."""
-    for child in children:
-        if child.get_content_type() == "text/plain" and _payload(child).strip():
-            return child
-    readable = [
-        child for child in children
-        if child.is_multipart() or child.get_content_type() == "text/html"
-    ]  # fmt: skip
-    return (readable or children)[-1]
+def _table_kind(name: str, part: Message) -> str:
+    """Return the media type of an attachment that is a table as text, "" of others."""
+    suffix, told = PurePosixPath(name.lower()).suffix, part.get_content_type()
+    if suffix == ".tsv" or (not suffix and told == "text/tab-separated-values"):
+        return media.TSV
+    return media.CSV if suffix == ".csv" or (not suffix and told == "text/csv") else ""
 
 
 def _is_attachment(part: Message) -> bool:
@@ -176,17 +179,3 @@ def _is_text(name: str, part: Message) -> bool:
     suffix = PurePosixPath(name.lower()).suffix
     kinds = ("text/plain", "text/html", "text/markdown", "text/csv", "text/tab-separated-values")
     return suffix in _TEXT_SUFFIXES or (not suffix and part.get_content_type() in kinds)
-
-
-def _payload(part: Message) -> bytes:
-    payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
-
-
-def _decode(part: Message) -> str:
-    """Return the text of a part: as it declares if those bytes can be that, else detected."""
-    data, declared = _payload(part), str(part.get_param("charset", ""))
-    decoded = decode_declared(data, declared) if declared else None
-    if decoded is None or "\ufffd" in decoded.text:
-        return decode_text(data).text
-    return decoded.text

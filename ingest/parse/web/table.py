@@ -41,7 +41,10 @@ class TableRows:
         while headers < len(rows) and all(cell.is_header for cell in rows[headers]):
             headers += 1
         if headers or not any("\n" in cell.text for row in rows for cell in row):
-            blocks.add_table(_lay_out(rows), headers)
+            while headers > 1 and len(rows[0]) == 1 == rows[0][0].rows:
+                blocks.add(rows.pop(0)[0].text)  # One cell over all columns is a caption.
+                headers -= 1
+            blocks.add_table(_lay_out(rows, headers), headers)
             return
         for row in rows:
             if any("\n" in cell.text for cell in row):
@@ -51,17 +54,21 @@ class TableRows:
                 blocks.add_table(_lay_out([row]))
 
 
-def _lay_out(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
-    """Return the texts by column: cells over several columns leave the others empty."""
+def _lay_out(rows: Sequence[Sequence[Cell]], headers: int = 0) -> list[list[str]]:
+    """Return the texts by column: cells over several columns leave the others empty.
+
+    In header rows that others follow they name each of their columns.
+    """
     laid_out = []
     spanning: dict[int, tuple[int, str]] = {}  # column -> rows still to come, text
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         texts: list[str] = []
         for cell in row:
             _continue_spans(texts, spanning)
+            beside = cell.text if number < headers else ""
             if cell.rows > 1:
                 spanning[len(texts)] = (cell.rows, cell.text)
-            texts += [cell.text] + [""] * (cell.columns - 1)
+            texts += [cell.text] + [beside] * (cell.columns - 1)
         _continue_spans(texts, spanning)
         laid_out.append(texts)
         spanning = {

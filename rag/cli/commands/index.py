@@ -7,14 +7,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.base.documents import Failure
 from ingest.base.errors import FolderError, PipelineError
+from ingest.discover.ignore import printable_name
 from rag.addresses import EMBEDDED
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings
 from rag.cli.show import show_json, show_skipped
+from rag.health.report import name_file
+from rag.health.words import count_of
 from rag.index.index import Index
 from rag.index.store.records import StoredDocument, storable
 
@@ -51,7 +55,9 @@ def run_status(options: argparse.Namespace, terminal: Terminal) -> int:
     if status.pending:
         terminal.say(f"pending      {status.pending} changes not yet in Chroma; still found", "dim")
     skipped = [d for d in documents if d.status == "skipped"]
-    show_skipped(terminal, [Failure(d.id, d.reason, d.message, d.hint) for d in skipped])
+    names = [name_file(d.root, d.id, alone=len(status.roots) < 2) for d in skipped]
+    failures = zip(names, skipped, strict=True)
+    show_skipped(terminal, [Failure(name, d.reason, d.message, d.hint) for name, d in failures])
     return 0
 
 
@@ -141,12 +147,14 @@ def _check_sample(settings: Settings, pipeline: Pipeline, sample: int) -> list[F
 
 
 def _show_findings(terminal: Terminal, findings: Sequence[Finding]) -> None:
+    from rag.index.verify import EMPTY
+
     for finding in findings:
         word, style = ("damaged", "yellow") if finding.damage else ("note", "dim")
         terminal.say(f"{word}: {finding.subject}: {finding.message}", style)
         if finding.fix:
             terminal.say(f"{' ' * len(word)}  fix: {finding.fix}", "dim")
-    if not any(finding.damage for finding in findings):
+    if not any(finding.damage or finding.message == EMPTY for finding in findings):
         terminal.say("the index is sound", "green")
 
 
@@ -190,28 +198,49 @@ def _show_salvaged(terminal: Terminal, done: Repaired) -> None:
 
 
 def run_remove(options: argparse.Namespace, terminal: Terminal) -> int:
-    """Forget all documents of a folder; the files themselves are not touched."""
+    """Forget all documents of a folder, or a single file; the files are not touched."""
     settings = load_settings(options)
+    path = os.path.realpath(options.folder)
     with Index.open_for_reading(settings.index_dir) as index:
-        roots, manifest = index.roots(), index.manifest
-    wanted = storable(os.path.realpath(options.folder))
-    if wanted not in roots:
-        raise _no_folder(wanted, roots)
+        (root, single), manifest = _to_forget(path, index), index.manifest
+    removed = 1
     with Index.open_for_writing(settings.index_dir, manifest, command="rag remove") as index:
-        removed = index.remove_root(wanted)
+        if single:
+            index.remove_document(root, single)
+        else:
+            removed = index.remove_root(root)
     for warning in index.warnings:
         terminal.warn(warning)
     if options.json:
-        show_json(terminal, {"root": wanted, "documents": removed})
+        show_json(terminal, {"root": root, "file": single or None, "documents": removed})
         return 0
-    terminal.say(f"{removed} documents of {wanted} forgotten; the files are still there")
+    what = storable(path) if single else f"{count_of(removed, 'document')} of {root}"
+    untouched = f"; {'the file was' if single else 'its files were'} not touched"
+    terminal.say(f"{what} forgotten{untouched if Path(path).exists() else ''}")
     return 0
 
 
-def _no_folder(wanted: str, roots: Sequence[str]) -> FolderError:
+def _to_forget(path: str, index: Index) -> tuple[str, str]:
+    """Return the folder of the index, and the id of a single file of it, "" for all of it."""
+    wanted, roots, whole = storable(path), index.roots(), index.whole_roots()
+    if wanted in roots:
+        return wanted, ""
+    folder, name = os.path.split(path)
+    root, id = storable(folder), storable(printable_name(name))
+    if root in roots and root not in whole and id in index.known(root):
+        return root, id
+    raise _no_folder(wanted, roots, whole)
+
+
+def _no_folder(wanted: str, roots: Sequence[str], whole: Sequence[str]) -> FolderError:
     """Return why that cannot be forgotten: of a folder that stays, the folder decides."""
     for root in roots:
         if wanted.startswith((f"{root}/", f"{root}\\")):
+            if root not in whole:
+                return FolderError(
+                    f"'{wanted}' is not in the index; only single files of '{root}' are",
+                    "rag list shows them",
+                )
             inside = wanted[len(root) + 1 :].replace("\\", "/")
             return FolderError(
                 f"'{wanted}' is part of '{root}', which the index follows",

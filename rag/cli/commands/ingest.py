@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Outcome:
     fix: str = ""
 
     @property
+    def failed(self) -> bool:
+        """Tell whether not all was done that should be."""
+        return bool(self.error or (self.report and self.report.held_back))
+
+    @property
     def skipped(self) -> bool:
         """Tell whether a file was passed over that should perhaps not be."""
         return any(done.skipped for done in (self.report, self.plan) if done)
@@ -52,7 +58,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         show_json(terminal, alone or outcomes)
     elif not options.dry_run:
         terminal.note(f'index: {settings.index_dir}; next: rag ask "your question"')
-    if any(outcome.error for outcome in outcomes):
+    if any(outcome.failed for outcome in outcomes):
         return PipelineError.exit_code
     return EXIT_SKIPPED if options.strict and any(o.skipped for o in outcomes) else 0
 
@@ -83,7 +89,8 @@ def _run_all(settings: Settings, options: argparse.Namespace, terminal: Terminal
 
 def chosen_folders(pipeline: Pipeline, named: list[str]) -> Mapping[str, bool]:
     """Return the folders named, else all of the index; False for those known in part only."""
-    folders = dict.fromkeys(named, True) or pipeline.folders()
+    once = {os.path.realpath(name): name for name in reversed(named)}
+    folders = dict.fromkeys(reversed(once.values()), True) or pipeline.folders()
     if not folders:
         raise FolderError("no folder is named, and the index has none", "rag ingest FOLDER")
     return folders
@@ -99,6 +106,7 @@ def _run_one(
 ) -> Outcome:
     if options.dry_run:
         plan = pipeline.plan(folder, known_only=known_only)
+        _tell_whole(folder, plan.folder, terminal)
         if not options.json:
             _show_plan(plan, terminal)
         return Outcome(folder, plan=plan)
@@ -106,12 +114,31 @@ def _run_one(
         report = pipeline.ingest(
             folder, on_progress, remove_many=options.yes, known_only=known_only
         )
+    _tell_whole(folder, report.folder, terminal)
     for warning in pipeline.warnings:
         terminal.warn(warning)
     if not options.json:
         show_report(terminal, report)
         show_passed_over(terminal, report.ignored, report.hidden)
+    warn_of_held_back(report, terminal)
     return Outcome(folder, report=report)
+
+
+def _tell_whole(folder: str, whole: str, terminal: Terminal) -> None:
+    if os.path.realpath(folder) != whole:
+        terminal.note(f"'{folder}' is part of '{whole}': all of that is brought in line")
+
+
+def warn_of_held_back(report: IngestReport, terminal: Terminal) -> None:
+    """Say which removals wait for a person's word, and how to give it."""
+    if number := len(report.held_back):
+        terminal.fail(
+            FolderError(
+                f"{number} documents are not in '{report.folder}' any more, most of what was read "
+                "from it; they were not removed",
+                f"if they were deleted on purpose: rag ingest '{report.folder}' --yes",
+            )
+        )
 
 
 def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
@@ -129,10 +156,8 @@ def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) ->
 
 def _connect(pipeline: Pipeline, folders: list[Path], terminal: Terminal) -> None:
     """Make sure of the model and say which it is, unless there is no folder to read."""
-    from ingest.pipeline import check_folder
-
     if len(folders) == 1:
-        check_folder(folders[0])
+        pipeline.check_folder(folders[0])
     with terminal.waiting("connecting to the model ..."):
         choice = pipeline.models.servers.embedding_choice
     warn_of_remote(choice, terminal)

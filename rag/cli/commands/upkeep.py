@@ -132,7 +132,7 @@ def _migrate(settings: Settings, options: argparse.Namespace, terminal: Terminal
     from rag.index.migrate import migrate
 
     Index.open_for_reading(settings.index_dir).close()  # before a model is loaded for nothing
-    models = Connections(settings, terminal.on_wait)
+    models = Connections(settings, terminal.on_wait, follow_index=False)
     try:
         with terminal.waiting("connecting to the model ..."):
             choice = models.servers.embedding_choice

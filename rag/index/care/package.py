@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -70,6 +70,7 @@ def unpack(file: Path, foreign: Path) -> Contents:
     """
     with _opened_zip(file) as packed:
         contents = _read_contents(packed)
+        _check_size(packed.getinfo(FILE_NAME), contents)
         _check_room(contents, foreign.parent)
         _extract(packed, contents, foreign)
     return contents
@@ -104,9 +105,19 @@ def _read_contents(packed: zipfile.ZipFile) -> Contents:
         if fields["kind"] != KIND:
             raise ValueError(fields["kind"])
         _refuse_newer(int(fields["format"]), int(fields["catalogue_format"]))
+        _check_kinds(fields)
         return Contents(**fields)
     except (ValueError, TypeError, KeyError) as error:
         raise IndexDamaged("the file does not say what it holds", BAD_FILE) from error
+
+
+def _check_kinds(fields: Mapping[str, object]) -> None:
+    """Raise ValueError unless every field is what it should be."""
+    texts = {"kind", "program", "embedding_model", "sha256"}
+    for name, value in fields.items():
+        right = isinstance(value, str) if name in texts else type(value) is int and value >= 0
+        if not right:
+            raise ValueError(name)
 
 
 def _refuse_newer(export_format: int, catalogue_format: int) -> None:
@@ -123,6 +134,13 @@ def _refuse_newer(export_format: int, catalogue_format: int) -> None:
         )
 
 
+def _check_size(entry: zipfile.ZipInfo, contents: Contents) -> None:
+    if entry.file_size != contents.bytes or entry.file_size > MOST_COMPRESSED * max(
+        1, entry.compress_size
+    ):
+        raise IndexDamaged("the catalogue in the file has not the size it should", BAD_FILE)
+
+
 def _check_room(contents: Contents, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if contents.bytes * 3 > free:
@@ -134,13 +152,8 @@ def _check_room(contents: Contents, folder: Path) -> None:
 
 def _extract(packed: zipfile.ZipFile, contents: Contents, foreign: Path) -> None:
     """Write the catalogue under a name of ours, no more of it than it may have."""
-    entry = packed.getinfo(FILE_NAME)
-    if entry.file_size != contents.bytes or entry.file_size > MOST_COMPRESSED * max(
-        1, entry.compress_size
-    ):
-        raise IndexDamaged("the catalogue in the file has not the size it should", BAD_FILE)
     digest, left = hashlib.sha256(), contents.bytes
-    with packed.open(entry) as stream, foreign.open("xb") as target:
+    with packed.open(FILE_NAME) as stream, foreign.open("xb") as target:
         while block := stream.read(min(_BLOCK, left + 1)):
             left -= len(block)
             if left < 0:

@@ -17,20 +17,25 @@ from rag.index.store.catalogue import FILE_NAME, UNREAD, Catalogue
 from rag.index.store.database import Row, translated
 from rag.index.store.records import storable
 from rag.index.store.schema import TELL_ALL
+from rag.index.store.upgrade import safety_copy
 
 FINISHED = f"{FILE_NAME}.repaired-"
 """What a repaired catalogue is called, with the date, until it has taken its place."""
 
-_OF_CHROMA = ("generation", "seal", "tombstones", "chroma_version", "wanted")
+_NUMBERS = ("chroma_documents", "ingested_ns")
+_MOST_DIGITS = 19
 # In this order: a `-shm` without its log would say that the log was lost.
 _LOGS = ("-shm", "-wal")
 
 
 def is_worth_keeping(table: str, row: Row) -> bool:
     """Say whether a row means something in another folder: what is said of Chroma does not."""
-    if table == "meta":
-        return row[0] not in _OF_CHROMA
-    return table != "outbox"
+    if table != "meta":
+        return table != "outbox"
+    key, value = str(row[0]), str(row[1])
+    if key in _NUMBERS:
+        return value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+    return key == "manifest" or key.startswith(UNREAD)
 
 
 def forget_chroma(target: sqlite3.Connection) -> None:
@@ -174,6 +179,16 @@ def _keep(path: Path, kept: Path) -> None:
         shutil.copyfile(path, kept)
 
 
+def cut_log(folder: Path) -> None:
+    """Bring what the log holds into the catalogue and give its room back, as far as possible."""
+    path = folder / FILE_NAME
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(path, timeout=30.0)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
 def shrink(folder: Path) -> None:
     """Give the free pages of a catalogue, and those of its log, back to the disk."""
     path = folder / FILE_NAME
@@ -200,10 +215,14 @@ def _remove(path: Path, suffixes: Sequence[str]) -> None:
 def leftovers(folder: Path, current: Path) -> list[Path]:
     """Return what runs that were ended left in the folder of an index; the rest is in use.
 
-    `current` is the folder of the Chroma in use.  What was damaged is kept for its owner.
+    `current` is the folder of the Chroma in use; with it a catalogue of format 1 has done its
+    duty.  What was damaged is kept for its owner.
     """
     patterns = (f"{FILE_NAME}.new*", "import-*", "index-*")
     found = {path for pattern in patterns for path in folder.glob(pattern)}
+    before = safety_copy(folder / FILE_NAME)
+    if current.is_dir() and before.exists():
+        found.add(before)
     return sorted(found - {current})
 
 

@@ -16,6 +16,7 @@ from rag.index.care.renew import forget_chroma, is_worth_keeping
 from rag.index.care.soundness import Inspector, is_sound
 from rag.index.store.catalogue import FILE_NAME, FORMAT
 from rag.index.store.database import create
+from rag.index.store.records import vector_row
 from rag.index.store.schema import PUT_VECTOR, SCHEMA
 
 _LEFT_OVER = (
@@ -74,7 +75,7 @@ def salvage(damaged: Path, folder: Path, describe: Describe) -> Salvaged:
 def keep_vectors(folder: Path, keys: Sequence[str], vectors: Iterable[Sequence[float]]) -> None:
     """Store those vectors that are sound in a catalogue that nobody else has open."""
     rows = [numpy.asarray(vector, dtype="<f4").tobytes() for vector in vectors]
-    kept = [(key, row) for key, row in zip(keys, rows, strict=True) if is_sound(row, 0)]
+    kept = [vector_row(key, row) for key, row in zip(keys, rows, strict=True) if is_sound(row, 0)]
     with contextlib.closing(_connect(folder)) as target:
         target.execute("BEGIN")
         target.executemany(PUT_VECTOR, kept)

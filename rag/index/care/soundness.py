@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from zlib import crc32
 
 import numpy
 
@@ -17,10 +20,14 @@ from rag.index.store import records
 from rag.index.store.catalogue import Catalogue
 from rag.index.store.database import Row
 from rag.index.store.records import blob, hash_text, integer
+from rag.index.store.schema import SCHEMA
 
 UNIT_TOLERANCE = 1e-3
+NUMBERS = ("generation", "tombstones", "wanted", "chroma_documents", "ingested_ns")
+"""The facts that are numbers."""
 
 _PAGE = 2000
+_NUMBER = re.compile(r"[0-9]{1,19}")
 _ESCAPED = re.compile(r"\\ud([c-f][0-9a-f]{2})")
 
 # Outer joins: a chunk that points nowhere is to be seen, not passed over.
@@ -35,9 +42,13 @@ _WITHOUT_CHUNKS = """
 SELECT root, id FROM documents d WHERE status = 'ok'
     AND NOT EXISTS (SELECT 1 FROM chunks WHERE root = d.root AND document_id = d.id)"""
 
+_COUNTED = "SELECT chunk_count FROM documents WHERE root = ? AND id = ?"
+
 _VECTORS = """
-SELECT number, vector, EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number)
+SELECT number, vector, crc, EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number)
 FROM vectors v"""
+
+_SCHEMA = "SELECT type, name FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'"
 
 _LEFT_TEXTS = """
 SELECT count(*) FROM texts
@@ -62,8 +73,8 @@ class Inspector(Catalogue):
         One that no chunk has may be that of another model, and so of another size.
         """
         for rows in self._database.pages(_VECTORS, (), _PAGE):
-            for number, vector, used in rows:
-                if not is_sound(vector, dimension if used else 0):
+            for number, vector, crc, used in rows:
+                if not is_sound(vector, dimension if used else 0) or crc32(blob(vector)) != crc:
                     yield integer(number), bool(used)
 
     def flaws(self, identity: str, bad: frozenset[int] = frozenset()) -> Iterator[Flaw]:
@@ -75,19 +86,42 @@ class Inspector(Catalogue):
         rows = (row for page in self._database.pages(_CHUNKS, (), _PAGE) for row in page)
         for (root, name), chunks in groupby(rows, key=lambda row: (str(row[0]), str(row[1]))):
             told: set[str] = set()
-            for expected, row in enumerate(chunks):
-                told.update(_flaws_of(row, expected, identity, bad))
+            count = 0
+            for count, row in enumerate(chunks, 1):
+                told.update(_flaws_of(row, count - 1, identity, bad))
+            if self._rows(_COUNTED, (root, name)) not in ([], [(count,)]):
+                told.add("chunks lost or left over")
             yield from (Flaw(what, root, name) for what in sorted(told))
         for row in self._rows(_WITHOUT_CHUNKS):
             yield Flaw("no chunk", str(row[0]), str(row[1]))
 
+    def schema_changes(self) -> list[str]:
+        """Return what was taken from the tables and indexes of the catalogue, or put to them."""
+        ours = sqlite3.connect(":memory:")
+        with contextlib.closing(ours):
+            ours.executescript(SCHEMA)
+            expected = {(str(kind), str(name)) for kind, name in ours.execute(_SCHEMA)}
+        found = {(str(kind), str(name)) for kind, name in self._rows(_SCHEMA)}
+        return [
+            *(f"the {kind} {name} is missing" for kind, name in sorted(expected - found)),
+            *(
+                f"the {kind} {name} is not of this program"
+                for kind, name in sorted(found - expected)
+            ),
+        ]
+
     def unreadable_records(self) -> Iterator[str]:
         """Yield which parts of the list of documents cannot be understood."""
+        for key in NUMBERS:
+            if not _NUMBER.fullmatch(value := self.meta(key, "0")):
+                yield f"{value[:20]!r} stands where {key} should be a number"
         try:
             self.documents()
+            for root in self.collections():
+                self.known(root)
         except IndexDamaged as error:
             yield error.message
-        except (ValueError, TypeError, AssertionError, KeyError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             yield f"what is stored of a document cannot be understood: {error}"
 
     def unreadable_documents(self) -> Iterator[tuple[str, str]]:
@@ -136,6 +170,8 @@ def _flaws_of(row: Row, expected: int, identity: str, bad: frozenset[int]) -> It
         yield "chunks that were not ingested"
     if ordinal != expected:
         yield "gaps between chunks"
+    if not isinstance(ordinal, int):
+        return
     if key is None or vector in bad:
         yield "chunks without a vector of use"
     if text is None:
@@ -146,8 +182,7 @@ def _flaws_of(row: Row, expected: int, identity: str, bad: frozenset[int]) -> It
     if hash_text(str(text)) != digest:
         yield "texts that were changed"
     ids = {
-        chunk_id(path, str(name), integer(ordinal), str(text), str(recipe))
-        for path in _spellings(str(root))
+        chunk_id(path, str(name), ordinal, str(text), str(recipe)) for path in _spellings(str(root))
     }
     if recipe is not None and stored_id not in ids:
         yield "chunks that are not what their id says"

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.index.base.errors import IndexFault, IndexLocked
+from rag.index.base.errors import DiskFull, IndexDamaged, IndexFault, IndexLocked
 from rag.index.base.failpoint import arm_from_argument, reach
 from rag.index.base.lock import CHROMA, Lock
 from rag.index.projection.generations import (
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 BATCH = 1000
 BUSY = IndexLocked.exit_code
+# As `sysexits.h` numbers them, so that the parent can raise the same again.
+DAMAGED = 65
+FULL = 74
+DRAINING = "rag ingest, telling Chroma"
+"""How the child of an ingest calls itself as the holder of Chroma."""
 
 _WAIT_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
@@ -42,7 +47,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one command and return its exit status: 0 done, 75 Chroma is open elsewhere."""
+    """Do one command and return its exit status: 0 done, else one of those above."""
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=("drain", "check", "rebuild", "salvage"))
     parser.add_argument("folder", type=Path)
@@ -52,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     # Ctrl-C reaches the whole group; the parent decides when this process may stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    catalogue = Catalogue(asked.folder, writable=asked.command != "check")
+    try:
+        catalogue = Catalogue(asked.folder, writable=asked.command != "check")
+    except IndexFault as error:
+        sys.stderr.write(f"{error.message}\n")
+        return _status_of(error)
     lock = Lock(asked.folder, CHROMA)
     try:
         if asked.command == "drain":
@@ -65,10 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return rebuild(catalogue, lock, asked.documents)
     except IndexFault as error:
         sys.stderr.write(f"{error.message}\n")
-        return error.exit_code
+        return _status_of(error)
     finally:
         lock.release()
         catalogue.close()
+
+
+def _status_of(error: IndexFault) -> int:
+    if isinstance(error, DiskFull):
+        return FULL
+    return DAMAGED if isinstance(error, IndexDamaged) else error.exit_code
 
 
 def _give_way() -> None:
@@ -115,13 +130,13 @@ def drain(catalogue: Catalogue, lock: Lock, documents: bool, orders: _Orders) ->
 
 def _take(catalogue: Catalogue, lock: Lock, orders: _Orders) -> bool:
     """Wait for Chroma as long as the parent works, and a little longer."""
-    if lock.try_acquire("rag ingest"):
+    if lock.try_acquire(DRAINING):
         return True
     with _wanted(catalogue):
         while not orders.wait(0):
-            if lock.try_acquire("rag ingest", _WAIT_SECONDS):
+            if lock.try_acquire(DRAINING, _WAIT_SECONDS):
                 return True
-        return orders.finish and lock.try_acquire("rag ingest", _GRACE_SECONDS)
+        return orders.finish and lock.try_acquire(DRAINING, _GRACE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.index.base.errors import IndexFault
+from rag.index.base.errors import DiskFull, IndexFault
 from rag.index.store.records import Entry
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ MOST_PER_BATCH = 1000
 _LONGEST_METADATA = 1000
 _DATABASE = "chroma.sqlite3"
 _IMPORT_HINT = "unset CHROMA_... variables, or install it anew: pip install chromadb"
+_FULL = ("database or disk is full", "No space left on device")
+_FULL_HINT = "free some space and run the same command again"
 _HINT = "rag repair makes it anew from the catalogue; RAG_SEARCH=exact does without it"
 
 
@@ -144,4 +146,6 @@ def _translated(what: str, hint: str = _HINT) -> Iterator[None]:
     # no Exception; whatever it is, the answer is the same: this projection is of no use.
     except BaseException as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if any(words in reason for words in _FULL):
+            raise DiskFull(f"no room left for Chroma: {reason}", _FULL_HINT) from error
         raise IndexFault(f"Chroma cannot {what}: {reason}", hint) from error

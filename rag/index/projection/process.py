@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag.index.base.failpoint import as_argument
 from rag.index.base.lock import CHROMA, Lock
-from rag.index.projection.child import BUSY
+from rag.index.projection.child import BUSY, DAMAGED, FULL
 from rag.index.store.catalogue import Catalogue
 
 # The child must find this very program, installed or not, whatever the current folder is.
@@ -44,7 +44,7 @@ def describe_failure(folder: Path, status: int, said: str) -> str:
     if status == BUSY:
         return f"Chroma is open in {Lock(folder, CHROMA).holder()}"
     reason = said.splitlines()[-1] if said else f"its process ended with status {status}"
-    return f"Chroma failed: {reason}"
+    return reason if status in (DAMAGED, FULL) else f"Chroma failed: {reason}"
 
 
 class Drain:

@@ -152,6 +152,13 @@ class Catalogue(Facts):
         rows = self._rows(schema.SHARED_CHUNKS)
         return {(str(root), str(name)): integer(count) for root, name, count in rows}
 
+    def twins(self) -> dict[tuple[str, str], tuple[str, str, int]]:
+        """Return by (root, id) the document that shares most with it, and how many chunks."""
+        return {
+            (str(root), str(name)): (str(other), str(id), integer(count))
+            for root, name, other, id, count in self._rows(schema.TWINS)
+        }
+
     def neighbours(self, chunk: Chunk, before: int, after: int) -> list[Chunk]:
         """Return the chunks around one, itself included, in reading order."""
         rows = self._rows(

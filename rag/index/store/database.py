@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Value: TypeAlias = "str | int | float | bytes | None"
 Row: TypeAlias = "tuple[Value, ...]"
 
 _BUSY_SECONDS = 30.0
+_BESIDE_BYTES = 100_000  # The `-shm` file takes 32 KiB, and a log begins with some pages.
 _DISK_HINT = "free some space and run the same command again; nothing that was stored is lost"
 DAMAGE_HINT = (
     "rag repair saves what can be read, rag import FILE brings back an export;"
@@ -220,6 +222,14 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _is_full(path: Path) -> bool:
+    """Say whether what SQLite makes beside a file, even to read it, has no room."""
+    with contextlib.suppress(OSError):
+        folder = path.parent
+        return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free < _BESIDE_BYTES
+    return False
+
+
 def _translate(error: sqlite3.Error, path: Path) -> IndexFault:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
@@ -228,4 +238,8 @@ def _translate(error: sqlite3.Error, path: Path) -> IndexFault:
         return IndexDamaged(f"{path} is damaged: {error}", DAMAGE_HINT)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return IndexLocked(f"another program holds {path}", "close it and run the command again")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(path):
+        return DiskFull(f"no room left for what reading {path} needs too", _DISK_HINT)
+    if code == sqlite3.SQLITE_ERROR:  # Our statements are right: tables or columns are not.
+        return IndexDamaged(f"{path} is not built as it should be: {error}", DAMAGE_HINT)
     return IndexFault(f"{path}: {error}", "check the disk and the folder's permissions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -99,9 +100,15 @@ class Facts:
     def integrity(self) -> list[str]:
         """Return what SQLite itself finds wrong with the file."""
         findings = [str(row[0]) for row in self._rows("PRAGMA integrity_check")]
-        findings = [] if findings == ["ok"] else findings
-        broken = self._rows("PRAGMA foreign_key_check")
-        return [*findings, *(f"{row[0]!s} row {row[1]!s} points nowhere" for row in broken)]
+        return [] if findings == ["ok"] else findings
+
+    def dangling(self) -> list[str]:
+        """Return which rows name rows of other tables that are not there."""
+        broken = Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+        return [
+            f"{count} of the {table!s} point nowhere, where {parent!s} should be"
+            for (table, parent), count in broken.items()
+        ]
 
     def _set_meta(self, facts: Mapping[str, str | int]) -> None:
         rows = [(key, str(value)) for key, value in facts.items()]

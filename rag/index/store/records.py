@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from hashlib import sha256
+from zlib import crc32
 
 from ingest.base.documents import Chunk, Document, Failure, Health, Known, Page
 from rag.index.base.errors import IndexDamaged
-from rag.index.store.database import Row, Value
+from rag.index.store.database import DAMAGE_HINT, Row, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,11 @@ def text_row(chunk: Chunk) -> Sequence[Value]:
     return hash_text(text), text
 
 
+def vector_row(key: str, vector: bytes) -> Sequence[Value]:
+    """Return the values of `PUT_VECTOR`."""
+    return key, vector, crc32(vector)
+
+
 def chunk_row(root: str, document_id: str, chunk: Chunk, key: str) -> Sequence[Value]:
     """Return the values of `PUT_CHUNK`."""
     return (
@@ -153,7 +159,7 @@ def describe_document(document: Document, health: Health) -> Sequence[Value]:
     return (
         storable(document.title),
         json.dumps(document.notes),
-        json.dumps([astuple(page) for page in document.pages]),
+        write_pages(document.pages),
         document.encoding,
         health.language,
         health.unknown_share,
@@ -194,12 +200,11 @@ def read_occurrence(row: Row) -> Occurrence:
 
 def read_known(row: Row) -> Known:
     """Return the record of a row of `KNOWN`."""
-    name, fingerprint, recipe, size, mtime, seen, status, *why = row
+    name, fingerprint, recipe, size, mtime, ctime, seen, status, *why = row
     reason, message, hint = map(str, why)
     failure = Failure(str(name), reason, message, hint) if status == "skipped" else None
-    return Known(
-        str(fingerprint), str(recipe), integer(size), integer(mtime), integer(seen), failure
-    )
+    numbers = integer(size), integer(mtime), integer(seen)
+    return Known(str(fingerprint), str(recipe), *numbers, failure, integer(ctime))
 
 
 def read_document(row: Row) -> StoredDocument:
@@ -230,13 +235,18 @@ def read_document(row: Row) -> StoredDocument:
 
 def write_failures(failures: Sequence[Failure]) -> str:
     """Return failures as one line of JSON."""
-    return json.dumps([[*map(storable, astuple(failure))] for failure in failures])
+    return json.dumps(
+        [[*map(storable, (f.source_id, f.reason, f.message, f.hint))] for f in failures]
+    )
 
 
 def read_unread(root: str, collection: str, text: str) -> list[StoredDocument]:
     """Return what `write_failures` wrote of the files of a root that were not opened."""
     try:
-        failures = [Failure(*map(str, fields)) for fields in json.loads(text)]
+        failures = [
+            Failure(str(name), str(reason), str(message), str(hint))
+            for name, reason, message, hint in json.loads(text)
+        ]
     except (ValueError, TypeError) as error:
         raise IndexDamaged(
             f"the list of files skipped in {root} cannot be read", "ingest the folder again"
@@ -257,8 +267,13 @@ def read_unread(root: str, collection: str, text: str) -> list[StoredDocument]:
     ]
 
 
+def write_pages(pages: Sequence[Page]) -> str:
+    """Return pages as one line of JSON."""
+    return json.dumps([astuple(page) for page in pages])
+
+
 def read_pages(text: str) -> list[Page]:
-    """Return the pages that `describe_document` wrote."""
+    """Return the pages that `write_pages` wrote."""
     return [
         Page(start, label, score, tuple(findings))
         for start, label, score, findings in json.loads(text)
@@ -271,12 +286,14 @@ def storable(text: str) -> str:
 
 
 def integer(value: Value) -> int:
-    """Return a column that is declared INTEGER."""
-    assert isinstance(value, int)
+    """Return a column that is declared INTEGER; raises IndexDamaged."""
+    if not isinstance(value, int):
+        raise IndexDamaged(f"the catalogue has {value!r:.20} where a number should be", DAMAGE_HINT)
     return value
 
 
 def blob(value: Value) -> bytes:
-    """Return a column that is declared BLOB."""
-    assert isinstance(value, bytes)
+    """Return a column that is declared BLOB; raises IndexDamaged."""
+    if not isinstance(value, bytes):
+        raise IndexDamaged("the catalogue has no vector where one should be", DAMAGE_HINT)
     return value

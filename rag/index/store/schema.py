@@ -5,7 +5,9 @@ from __future__ import annotations
 TABLES = ("roots", "documents", "texts", "vectors", "chunks", "outbox")
 
 # A text stands once however many chunks have it, and so does a vector.  Their numbers are never
-# given twice: what was read under one cannot become something else.
+# given twice: what was read under one cannot become something else.  What a row that is lost or
+# changed would not tell itself stands elsewhere: how many chunks a document has, and the CRC-32
+# of a vector.
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE roots (
@@ -14,21 +16,23 @@ CREATE TABLE roots (
 CREATE TABLE documents (
     root TEXT NOT NULL REFERENCES roots (root), id TEXT NOT NULL,
     fingerprint TEXT NOT NULL, recipe TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, seen_ns INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL DEFAULT 0, seen_ns INTEGER NOT NULL,
     media_type TEXT NOT NULL, title TEXT NOT NULL DEFAULT '',
     status TEXT NOT NULL DEFAULT 'ok' CHECK (status IN ('ok', 'skipped')),
     reason TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '',
     hint TEXT NOT NULL DEFAULT '', notes TEXT NOT NULL DEFAULT '[]',
     pages TEXT NOT NULL DEFAULT '[]', encoding TEXT NOT NULL DEFAULT '',
     language TEXT NOT NULL DEFAULT '', unknown_share REAL,
-    split_chunks INTEGER NOT NULL DEFAULT 0,
+    split_chunks INTEGER NOT NULL DEFAULT 0, chunk_count INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (root, id)
 );
 CREATE TABLE texts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, hash TEXT NOT NULL UNIQUE, text TEXT NOT NULL
 );
 CREATE TABLE vectors (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, vector BLOB NOT NULL,
+    crc INTEGER NOT NULL
 );
 CREATE TABLE chunks (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
@@ -53,11 +57,13 @@ CREATE TABLE outbox (
 PUT_ROOT = "INSERT INTO roots (root) VALUES (?) ON CONFLICT DO NOTHING"
 
 PUT_SOURCE = """
-INSERT INTO documents (root, id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, media_type)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root, id) DO UPDATE SET
+INSERT INTO documents
+    (root, id, fingerprint, recipe, size_bytes, mtime_ns, ctime_ns, seen_ns, media_type)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (root, id) DO UPDATE SET
     fingerprint = excluded.fingerprint, recipe = excluded.recipe,
     size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
-    seen_ns = excluded.seen_ns, media_type = excluded.media_type, title = '', status = 'ok',
+    ctime_ns = excluded.ctime_ns, seen_ns = excluded.seen_ns,
+    media_type = excluded.media_type, title = '', status = 'ok',
     reason = '', message = '', hint = '', notes = '[]', pages = '[]', encoding = '',
     language = '', unknown_share = NULL, split_chunks = 0"""
 
@@ -68,7 +74,10 @@ WHERE root = ? AND id = ?"""
 
 PUT_TEXT = "INSERT INTO texts (hash, text) VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
 
-PUT_VECTOR = "INSERT INTO vectors (key, vector) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+PUT_VECTOR = """
+INSERT INTO vectors (key, vector, crc) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING"""
+
+COUNT_CHUNKS = "UPDATE documents SET chunk_count = ? WHERE root = ? AND id = ?"
 
 PUT_CHUNK = """
 INSERT INTO chunks
@@ -96,7 +105,8 @@ WHERE EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number) ORDER BY numb
 # ---- documents
 
 KNOWN = """
-SELECT id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, status, reason, message, hint
+SELECT id, fingerprint, recipe, size_bytes, mtime_ns, ctime_ns, seen_ns, status, reason, message,
+    hint
 FROM documents WHERE root = ?"""
 
 DOCUMENTS = """
@@ -141,6 +151,15 @@ WHERE EXISTS (
     SELECT 1 FROM chunks o WHERE o.text_number = c.text_number
     AND (o.root <> c.root OR o.document_id <> c.document_id)
 ) GROUP BY c.root, c.document_id"""
+
+# A text of many documents is no sign that two of them are the same, and would make many pairs.
+TWINS = """
+SELECT c.root, c.document_id, o.root, o.document_id, count(DISTINCT c.number)
+FROM (SELECT text_number FROM chunks GROUP BY text_number HAVING count(*) BETWEEN 2 AND 10) s
+JOIN chunks c ON c.text_number = s.text_number
+JOIN chunks o ON o.text_number = s.text_number
+    AND (o.root <> c.root OR o.document_id <> c.document_id)
+GROUP BY c.root, c.document_id, o.root, o.document_id ORDER BY 5, 3 DESC, 4 DESC"""
 
 PAGES = f"SELECT d.pages FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,8 @@ INSERT INTO documents
     reason, message, hint, notes, pages)
 SELECT root, id, fingerprint, recipe, size_bytes, mtime_ns, seen_ns, media_type, title, status,
     reason, message, hint, notes, {pages} FROM documents_1;
-INSERT INTO vectors (key, vector) SELECT key, vector FROM vectors_1 ORDER BY rowid;
+INSERT INTO vectors (key, vector, crc)
+SELECT key, vector, crc32(vector) FROM vectors_1 ORDER BY rowid;
 INSERT OR IGNORE INTO texts (hash, text) SELECT hash_text(text), text FROM chunks_1 ORDER BY rowid;
 INSERT INTO chunks
     (id, root, document_id, ordinal, text_number, start, "end", tokens, page, heading, place,
@@ -39,6 +41,8 @@ SELECT c.id, root, document_id, ordinal, t.number, start, "end", tokens, page, h
     {columns}, v.number
 FROM chunks_1 c JOIN texts t ON t.hash = hash_text(c.text) JOIN vectors v ON v.key = c.vector_key
 ORDER BY c.rowid;
+UPDATE documents SET chunk_count = (
+    SELECT count(*) FROM chunks c WHERE c.root = documents.root AND c.document_id = documents.id);
 DROP TABLE chunks_1; DROP TABLE documents_1; DROP TABLE vectors_1;
 {tell_all};
 INSERT OR REPLACE INTO meta VALUES ('generation', '0'), ('seal', ''), ('tombstones', '0');
@@ -62,9 +66,12 @@ def upgrade(path: Path) -> bool:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
         if not tables.issuperset(_OLD):
             return False
+        if "texts" in tables:
+            raise IndexDamaged(f"{path} says that it is of format 1, which it is not", DAMAGE_HINT)
         _copy(connection, safety_copy(path))
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.create_function("hash_text", 1, hash_text, deterministic=True)
+        connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
         connection.create_function("pages_of", 1, _pages_of, deterministic=True)
         with _transaction(connection):
             _rewrite(connection, path)

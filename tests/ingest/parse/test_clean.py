@@ -203,3 +203,16 @@ def test_a_long_line_takes_linear_time() -> None:
         return time.process_time() - started
 
     assert seconds(1_600_000) < 30 * seconds(200_000) + 0.25
+
+
+def test_text_of_dos_is_told_by_what_windows_has_no_characters_for() -> None:
+    decoded = decode_text("Die Büros öffnen für Gäste um zehn, Größe egal.\n".encode("cp850"))
+    assert decoded.text == "Die Büros öffnen für Gäste um zehn, Größe egal.\n"
+    assert decoded.note == "not UTF-8, read as cp850"
+    stray = decode_text("Größe über älter\n".encode("cp1252") + b"\x81")
+    assert stray.encoding == "cp1252"
+
+
+def test_few_bytes_are_read_in_no_rare_code_page() -> None:
+    assert decode_text("<p>Größe".encode("cp1252")).encoding == "cp1252"
+    assert decode_text("äöü ß".encode("cp1252")).encoding == "cp1252"

@@ -177,3 +177,15 @@ def test_the_encoding_is_recorded(page: bytes, encoding: str) -> None:
 
 def test_encodings_that_no_page_has_are_not_used() -> None:
     assert read("<meta charset=punycode><p>Größe".encode("cp1252")).text == "Größe"
+
+
+def test_header_rows_are_joined_by_column() -> None:
+    parsed = read(
+        "<table><thead><tr><th colspan=5>Sales</th></tr>"
+        "<tr><th rowspan=2>Region</th><th colspan=2>Q1</th><th colspan=2>Q2</th></tr>"
+        "<tr><th>Plan</th><th>Actual</th><th>Plan</th><th>Actual</th></tr></thead>"
+        "<tr><td>North</td><td>1</td><td>2</td><td>3</td><td>4</td></tr></table>"
+    )
+    columns = "Region | Q1 Plan | Q1 Actual | Q2 Plan | Q2 Actual"
+    assert parsed.text == f"Sales\n\n{columns}\nNorth | 1 | 2 | 3 | 4"
+    assert [table.columns for table in parsed.tables] == [columns]

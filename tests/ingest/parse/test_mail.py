@@ -81,8 +81,9 @@ def test_text_attachments_follow_and_others_are_named(message) -> None:
     message.add_attachment(b"PK", maintype="application", subtype="zip", filename="../b.zip")
     parsed = read(message)
     assert parsed.text.endswith(
-        "See below.\n\nAttachment: t.csv\n\na,b\n1,2\n\nAttachment: p.html\n\npage"
+        "See below.\n\nAttachment: t.csv\n\na | b\n1 | 2\n\nAttachment: p.html\n\npage"
     )
+    assert [table.columns for table in parsed.tables] == ["a | b"]
     assert parsed.notes == ("2 attachments were not read: Bücher.pdf, b.zip",)
 
 
@@ -201,3 +202,24 @@ def test_many_messages_take_linear_time() -> None:
     parsed = parse_mailbox(make_mbox(*[b"Subject: x\n\nbody\n"] * 5_000), media.MBOX)
     assert len(parsed.pages) == 5_000
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("plain", "page", "expected"),
+    [
+        ("Read it at https://example.com/a-very-long-address-of-a-page", "<p>" + "Word " * 40, "Word"),
+        ("Figures below.", "<p>Figures below.<table><tr><td>Rent<td>800<tr><td>Heat<td>90</table>",
+         "Rent | 800"),
+        ("Figures: Rent 800, Heat 90.", "<table><tr><td>Rent<td>800<tr><td>Heat<td>90</table>",
+         "Figures: Rent 800"),
+        ("A plain answer.", "<p>A plain answer.<p>Ann", "A plain answer."),
+    ],
+)  # fmt: skip
+def test_a_page_is_read_for_a_stub_or_for_a_table(message, plain, page, expected) -> None:
+    message.set_content(plain)
+    message.add_alternative(page, subtype="html")
+    message.get_payload()[1].add_related(b"x", maintype="image", subtype="png")
+    text = read(message).text
+    assert expected in text
+    assert ("Rent | 800" in text) == ("Rent | 800" in expected)
+    assert ("Ann" in text) is False

@@ -18,6 +18,7 @@ from pdf_files import (
 from ingest.base.errors import EmptyDocument, EncryptedDocument, ParseError
 from ingest.parse.base.blocks import Parsed
 from ingest.parse.base.failures import TimedOut
+from ingest.parse.base.frames import pack_error, unpack_error
 from ingest.parse.base.reading import PageLog, Reading
 from ingest.parse.pdf.fallback import Pypdf
 from ingest.parse.pdf.pages import parse_pdf
@@ -45,7 +46,7 @@ def test_pages_are_joined_and_their_starts_known() -> None:
 
 def test_a_page_without_text_is_noted() -> None:
     parsed = read(make_pdf("One.", "", "Three."))
-    assert parsed.notes == ("1 page without text (a scan or a picture): 2",)
+    assert parsed.notes == ("page 2 without text (a scan or a picture)",)
     assert findings(parsed) == [(), ("empty",), ()]
     assert parsed.pages[1].score == 0.0
     assert parsed.text[parsed.pages[2].start :] == "Three."
@@ -56,12 +57,23 @@ def test_no_text_at_all_hints_at_ocr() -> None:
         read(make_pdf("", ""))
     assert "OCR" in caught.value.hint
     assert caught.value.reason == "no-text"
+    assert [(p.label, p.score, p.findings) for p in caught.value.pages] == [
+        ("p. 1", 0.0, ("empty",)), ("p. 2", 0.0, ("empty",)),
+    ]  # fmt: skip
+    assert unpack_error(pack_error(caught.value)).pages == caught.value.pages
+
+
+def test_many_pages_of_one_finding_are_named_in_part() -> None:
+    parsed = read(make_pdf("One.", *[""] * 12))
+    assert parsed.notes == (
+        "pages 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more without text (a scan or a picture)",
+    )
 
 
 def test_a_bad_page_does_not_cost_the_good_ones() -> None:
     parsed = read(make_pdf("Good one.", "Bad.", "Good two.").replace(b"12 0 R ", b"99 0 R ", 1))
     assert parsed.text == "Good one.\n\n\n\nGood two."
-    assert parsed.notes == ("1 page that cannot be read: 2",)
+    assert parsed.notes == ("page 2 cannot be read",)
     assert findings(parsed) == [(), ("damaged",), ()]
 
 
@@ -163,7 +175,7 @@ def test_pages_in_the_log_are_not_read_again_and_lost_ones_are_told() -> None:
     parsed = read(make_pdf("One.", "Two.", "Three."), WITHOUT_OCR, log)
     assert parsed.text == "Kept from before.\n\n\n\nThree."
     assert findings(parsed) == [(), ("timeout",), ()]
-    assert parsed.notes == ("1 page not read within 10 s: 2",)
+    assert parsed.notes == ("page 2 not read within 10 s",)
 
 
 def test_what_was_found_on_a_page_is_known_to_the_next_process() -> None:
@@ -185,7 +197,7 @@ def test_glyphs_without_a_map_to_letters_are_told_and_not_stored() -> None:
     parsed = read(pages)
     assert findings(parsed) == [("garbage",), ()]
     assert parsed.text.strip() == "A page of words."
-    assert "1 page whose letters are not told by their font: 1" in parsed.notes
+    assert "page 1 not readable: the font does not tell its letters" in parsed.notes
 
 
 def test_words_run_together_are_told() -> None:

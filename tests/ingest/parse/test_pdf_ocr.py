@@ -42,7 +42,7 @@ def test_a_scanned_page_is_read_off_its_picture(turn: float) -> None:
     assert parsed.text.split("\n") == list(LINES)
     assert parsed.pages[0].findings == ("ocr",)
     assert 0 < parsed.pages[0].score < 1
-    assert parsed.notes == ("1 page read off a picture: 1",)
+    assert parsed.notes == ("page 1 read off a picture",)
     assert (1, 30) in begun
 
 

@@ -213,3 +213,27 @@ def test_warnings_of_the_library_stay_inside(book) -> None:
     extension = b'<extLst><ext uri="{00000000-0000-0000-0000-000000000000}"/></extLst></worksheet>'
     sheet = read_member(data, SHEET).replace(b"</worksheet>", extension)
     assert parse_xlsx(replace_member(data, SHEET, sheet), media.XLSX).text == "Budget\n\nx"
+
+
+def test_a_header_of_two_rows_names_each_column_once(book) -> None:
+    sheet = book.active
+    sheet.append(["Region", "Q1", None, "Q2", None])
+    sheet.append([None, "Plan", "Actual", "Plan", "Actual"])
+    sheet.append(["North", 1, 2, 3, 4])
+    for merged in ("A1:A2", "B1:C1", "D1:E1"):
+        sheet.merge_cells(merged)
+    parsed = read(book)
+    assert [table.columns for table in parsed.tables] == [
+        "Region | Q1 Plan | Q1 Actual | Q2 Plan | Q2 Actual"
+    ]
+    assert parsed.text.endswith("Q2 Actual\nNorth | 1 | 2 | 3 | 4")
+
+
+def test_a_row_of_values_below_merged_cells_is_no_header(book) -> None:
+    sheet = book.active
+    for row in (["Name", None, "Team"], ["Ann", "Lee", "Sales"], ["Bob", "Ray", "Law"]):
+        sheet.append(row)
+    sheet.merge_cells("A1:B1")
+    parsed = read(book)
+    assert parsed.text.endswith("Name |  | Team\nAnn | Lee | Sales\nBob | Ray | Law")
+    assert [table.columns for table in parsed.tables] == ["Name |  | Team"]

@@ -368,3 +368,37 @@ def test_any_mixture_of_the_marks_of_a_format_is_read(drawn: tuple[str, str]) ->
 @given(st.binary(max_size=300), st.sampled_from(TYPES))
 def test_any_bytes_are_read_or_refused(data: bytes, media_type: str) -> None:
     parse_hostile(parse_text, data, media_type)
+
+
+def test_an_org_priority_is_no_part_of_a_title() -> None:
+    assert headings("* TODO [#A] Pay rent :home:\n", media.ORG) == [(1, "Pay rent")]
+
+
+def test_own_macros_of_tex_are_expanded() -> None:
+    text = (
+        "\\newcommand{\\firm}{Acme Ltd}\\newcommand\\pay[2]{\\textbf{#1} pays #2}\n"
+        "\\begin{document}\n\\firm{} grows. \\pay{Ann}{\\emph{30} euros}. % \\firm\n"
+        "\\begin{verbatim}\n\\firm\n\\end{verbatim}\n\\end{document}\n"
+    )
+    assert read(text, media.TEX).text == (
+        "Acme Ltd grows. Ann pays 30 euros.\n\n```\n\\firm\n```"
+    )  # fmt: skip
+
+
+def test_macros_of_tex_cannot_blow_a_text_up() -> None:
+    text = f"\\newcommand{{\\a}}[1]{{{'#1' * 20}}}\n" + f"\\a{{{'x' * 1900}}} " * 2_000
+    assert len(read(text, media.TEX).text) < 7_000_000
+
+
+def test_files_that_tex_reads_in_are_told() -> None:
+    text = "\\begin{document}One. \\input{chapter2} % \\include{old}\n\\end{document}"
+    parsed = read(text, media.TEX)
+    assert (parsed.text, parsed.notes) == ("One.", ("text of chapter2 is in another file",))
+
+
+def test_a_bibliography_of_tex_shows_no_keys() -> None:
+    text = (
+        "\\begin{thebibliography}{1}\\bibitem{green} The green book"
+        "\n\\bibitem[B]{blue} The \\emph{blue} book\\end{thebibliography}"
+    )
+    assert read(text, media.TEX).text == "The green book\n\nThe blue book"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ingest.parse.base.blocks import Blocks, Parsed
 from ingest.parse.text.tex import syntax
+from ingest.parse.text.tex.macros import expand_macros, name_other_files
+from ingest.parse.text.tex.syntax import Group
 
 _LONGEST_FORMULA = 2000
 
@@ -19,6 +21,7 @@ def read_tex(text: str) -> Parsed:
     """
     if "\\ProvidesPackage" in text or "\\ProvidesClass" in text:
         return Parsed(text)
+    text = expand_macros(text)
     begin = text.find("\\begin{document}")
     title = syntax.TITLE.search(text)
     reader = _Reader(text)
@@ -27,15 +30,8 @@ def read_tex(text: str) -> Parsed:
         reader.blocks.add(name)
     end = text.find("\\end{document}", max(0, begin))
     reader.read(begin + 16 if begin >= 0 else 0, end if end >= 0 else len(text))
-    return reader.blocks.finish(name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """What to do at the closing brace: `level` makes a heading, `after` is written."""
-
-    level: int = 0
-    after: str = ""
+    notes = tuple(name_other_files(text[max(0, begin) :]))
+    return replace(reader.blocks.finish(name), notes=notes)
 
 
 class _Reader:
@@ -45,12 +41,12 @@ class _Reader:
         self.text = text
         self.blocks = Blocks()
         self.words: list[str] = []
-        self.groups: list[_Group] = []
+        self.groups: list[Group] = []
         self.rows: list[list[str]] = []
         self.tables = 0
         self.missing: set[str] = set()
         self.position = 0
-        self.pending = _Group()
+        self.pending = Group()
         self.unseen = 0
 
     def read_group(self, start: int) -> str:
@@ -115,7 +111,7 @@ class _Reader:
     def _mark(self, mark: str) -> None:
         if mark == "{":
             self.groups.append(self.pending)
-            self.pending = _Group()
+            self.pending = Group()
         elif mark == "}" and self.groups:
             group = self.groups.pop()
             if group.level:
@@ -146,7 +142,7 @@ class _Reader:
         if name in syntax.LEVELS and not self.tables:
             self._option()
             self.flush()
-            self._expect(_Group(syntax.LEVELS[name]))
+            self._expect(Group(syntax.LEVELS[name]))
         elif name in ("begin", "end"):
             self._environment(name, self._argument(), end)
         elif name in syntax.DROPPED:
@@ -158,6 +154,9 @@ class _Reader:
             self.words.append(f" [{self._argument()}]")
         elif name == "item":
             self.words.append("\n- ")
+        elif name == "bibitem":
+            self._paragraph()
+            self._argument()
         elif name in ("par", "newpage", "clearpage", "maketitle"):
             self._paragraph()
         else:
@@ -171,7 +170,7 @@ class _Reader:
             self._accent(name, end)
         elif name == "footnote":
             self.words.append(" (")
-            self._expect(_Group(after=")"))
+            self._expect(Group(after=")"))
         elif name == "href":
             self._argument()
         elif name in ("verb", "lstinline"):
@@ -181,7 +180,7 @@ class _Reader:
         else:
             self._option()
 
-    def _expect(self, group: _Group) -> None:
+    def _expect(self, group: Group) -> None:
         """Let the group that begins here, if one does, end so."""
         while self.text[self.position : self.position + 1].isspace():
             self.position += 1
@@ -210,7 +209,7 @@ class _Reader:
     def _pass_over(self, kind: str | None, value: str) -> None:
         """Look only for the brace that ends what is not shown, or for the paragraph's end."""
         if value == "{":
-            self.groups.append(_Group())
+            self.groups.append(Group())
         elif kind == "blank" or (value == "}" and len(self.groups) <= self.unseen):
             del self.groups[self.unseen - 1 :]
             self.unseen = 0
@@ -249,6 +248,8 @@ class _Reader:
         elif name and not self.tables:
             self._option()
             self._paragraph()
+            if name == "thebibliography" and command == "begin":
+                self._argument()
 
     def _copy(self, name: str, end: int) -> None:
         """Take a formula, listing or drawing as a whole; look for each missing end only once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 # Every alternative takes a bounded or possessive run, so that reading is linear on any text.
@@ -54,3 +55,11 @@ ACCENTS: Mapping[str, str] = MappingProxyType(
      "k": "\u0328"}
 )  # fmt: skip
 QUOTES: Mapping[str, str] = MappingProxyType({"``": "“", "''": "”", "--": "–", "---": "—"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What to do at the closing brace: `level` makes a heading, `after` is written."""
+
+    level: int = 0
+    after: str = ""
