@@ -133,8 +133,9 @@ def test_a_catalogue_that_cannot_be_read_is_said_so(
 
 def test_a_generation_that_is_no_number_is_damage(drained: Path) -> None:
     set_meta(drained, "generation", "one")
+    assert damage(drained) == ["'one' stands where generation should be a number"]
     with pytest.raises(IndexDamaged, match="'one' where generation should be a number"):
-        verify(drained)
+        facts(drained)
     with (
         Index.open_for_reading(drained) as index,
         pytest.raises(IndexDamaged, match="generation"),
