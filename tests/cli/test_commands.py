@@ -591,7 +591,8 @@ def test_index_of_another_embedding_model_is_refused(run, server, sample_index):
 def test_invalid_setting_is_wrong_usage(run):
     code, _, err = run("ask", "-k", "0", "why?")
     assert code == 2
-    assert "RAG_TOP_K" in problem(err)[0]
+    assert "--top-k" in problem(err)[0]
+    assert "give --top-k" in problem(err)[1]
     assert run("ask", "--set", "nonsense=1", "why?")[0] == 2
     assert run("ask", "--set", "nonsense", "why?")[0] == 2
 

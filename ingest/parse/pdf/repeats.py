@@ -54,11 +54,12 @@ def remove_repeats(pages: Sequence[str], labels: Sequence[str]) -> tuple[list[st
     seen: set[Shape] = set()
     kept, changed = [], set()
     for number, (text, label) in enumerate(zip(pages, labels, strict=True), 1):
-        gone = set()
+        gone, here = set(), set()
         for index, line in _find_furniture(number, text, label, repeated):
             if line.shape in seen or line.shape not in repeated or not _has_letters(line.text):
                 gone.add(index)
-            seen.add(line.shape)
+            here.add(line.shape)
+        seen |= here
         lines = enumerate(text.split("\n"))
         kept.append("\n".join(line for index, line in lines if index not in gone).strip())
         if gone:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.parse.pdf.repeats import join_words, remove_repeats
@@ -91,6 +91,7 @@ def test_joining_loses_nothing_but_hyphens_and_line_ends(pages: list[str]) -> No
 
 
 @given(st.lists(LINES, max_size=6))
+@example(pages=["a1\na1", "a1", "a1"])
 def test_every_line_with_letters_is_left_somewhere_but_for_its_numbers(pages: list[str]) -> None:
     kept, changed = remove(*pages)
     assert len(kept) == len(pages)
