@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ingest.base.errors import SettingsError
 from ingest.parse.base.files import MAX_FILE_BYTES
 
 
@@ -23,6 +24,10 @@ class Reading:
     file_seconds: float = 30.0
     page_seconds: float = 10.0
     memory_bytes: int = 2_000_000_000
+
+    def __post_init__(self) -> None:
+        if self.max_file_bytes < 1:
+            raise SettingsError(f"max_file_bytes is {self.max_file_bytes}", "set it to 1 or more")
 
 
 @dataclass(slots=True)

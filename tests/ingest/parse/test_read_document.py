@@ -13,7 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.base.errors import EmptyDocument, ParseError, UnreadableFile, UnsupportedFormat
+from ingest.base.errors import (
+    EmptyDocument,
+    ParseError,
+    SettingsError,
+    UnreadableFile,
+    UnsupportedFormat,
+)
 from ingest.parse.base import media
 from ingest.parse.base.failures import ChangedFile
 from ingest.parse.base.files import read_bytes
@@ -273,3 +279,8 @@ def test_what_is_no_fault_of_the_file_is_told_as_what_it_is(put, error, reason: 
         read_document(put("a.txt", b"x"), Reading(), Raising())
     assert caught.value.reason == reason
     assert caught.value.hint
+
+
+def test_a_limit_that_lets_no_file_through_is_refused() -> None:
+    with pytest.raises(SettingsError, match="max_file_bytes is 0"):
+        Reading(max_file_bytes=0)
