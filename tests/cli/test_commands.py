@@ -35,17 +35,6 @@ def sample_index(tmp_path_factory, weights_cache) -> Path:
 
 
 @pytest.fixture
-def run(capsys):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
 def server():
     """A server as LM Studio is: native listing, embeddings, a chat model with a set answer."""
     with FaultServer().running() as running:

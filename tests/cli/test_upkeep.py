@@ -46,17 +46,6 @@ def index(original, tmp_path) -> Path:
     return Path(shutil.copytree(original / "i", tmp_path / "data" / "index"))
 
 
-@pytest.fixture
-def run(capsys):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return code, captured.out, captured.err
-
-    return run
-
-
 def problem(err: str) -> tuple[str, str]:
     errors = re.findall(r"^error: (.+)$", err, re.MULTILINE)
     fixes = re.findall(r"^fix: +(.+)$", err, re.MULTILINE)

@@ -90,7 +90,7 @@ def _refuse_without_text(pages: Sequence[PageText], reading: Reading, ocr_failur
             "raise RAG_PAGE_TIMEOUT_SECONDS or save the file in a simpler form",
         )
     failed = f"; OCR failed: {ocr_failure}" if ocr_failure else ""
-    error = EmptyDocument(f"no text on any of {len(pages)} pages{failed}", _scan_hint(reading))
+    error = EmptyDocument(f"no text on any page of {len(pages)}{failed}", _scan_hint(reading))
     error.pages = tuple(
         Page(0, f"p. {number}", quality.score(page.findings), page.findings)
         for number, page in enumerate(pages, 1)

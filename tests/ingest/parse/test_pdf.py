@@ -53,7 +53,7 @@ def test_a_page_without_text_is_noted() -> None:
 
 
 def test_no_text_at_all_hints_at_ocr() -> None:
-    with pytest.raises(EmptyDocument, match="no text on any of 2 pages") as caught:
+    with pytest.raises(EmptyDocument, match="no text on any page of 2") as caught:
         read(make_pdf("", ""))
     assert "OCR" in caught.value.hint
     assert caught.value.reason == "no-text"
