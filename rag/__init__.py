@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rag.index.store.records import Selection
     from rag.pipeline import Pipeline
-    from rag.query.answer import Answer
-    from rag.query.cite import Citation
-    from rag.query.fuse import Hit
+    from rag.query.base.answers import Answer, Citation
+    from rag.query.base.hits import Hit
     from rag.settings import Settings
 
 __version__ = "0.1.0"
 __all__ = ["Answer", "Citation", "Hit", "Pipeline", "Selection", "Settings"]
 
 _HOMES = {
-    "Answer": "rag.query.answer",
-    "Citation": "rag.query.cite",
-    "Hit": "rag.query.fuse",
+    "Answer": "rag.query.base.answers",
+    "Citation": "rag.query.base.answers",
+    "Hit": "rag.query.base.hits",
     "Pipeline": "rag.pipeline",
     "Selection": "rag.index.store.records",
     "Settings": "rag.settings",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from rag.addresses import EMBEDDED
 from rag.index.manifest import PROBE_TEXT, Manifest, name_model
+from rag.models.base.addresses import EMBEDDED
 from rag.models.memory import Memory
 from rag.servers import Servers
 from rag.settings import Settings

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
 from rag import __version__
-from rag.addresses import EMBEDDED, is_loopback, is_private
 from rag.findings import Finding, failure
 from rag.index.base.errors import IndexMissing
+from rag.models.base.addresses import EMBEDDED, is_loopback, is_private
 from rag.models.families import canonical_name
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline

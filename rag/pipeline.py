@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from ingest.base.documents import IngestReport, Known, Plan, Progress
-from ingest.base.errors import FolderError, PipelineError
-from ingest.discover.plan import real_folder
-from ingest.discover.scan import Looking
-from ingest.pipeline import Options, check_folder, ingest_folder, plan_folder
+from ingest.base.documents import IngestReport, Plan, Progress
+from ingest.base.errors import PipelineError
 from rag.connections import Connections
+from rag.folders import Folders
 from rag.health.report import HealthReport, examine_index
+from rag.history.conversation import Conversation
+from rag.history.keeping import Keeping
+from rag.history.kept import Request
+from rag.history.replay import Replay
+from rag.history.store import History
 from rag.index.base.errors import IndexMissing
-from rag.index.base.roots import (
-    check_collection,
-    explain_missing,
-    lost_inside,
-    put_together,
-    roots_inside,
-    tell_renamed,
-    whole_root,
-)
+from rag.index.base.roots import check_collection
 from rag.index.index import Index, IndexStatus
 from rag.index.store.records import Selection
-from rag.query.answer import Answer, refuse
-from rag.query.fuse import Hit
-from rag.query.respond import respond
-from rag.query.retrieve import retrieve
+from rag.query.base.answers import Answer
+from rag.query.base.hits import Hit, Retrieval
+from rag.query.base.questions import Asked, Show, Turn
+from rag.query.base.tools import Tools, Wishes
+from rag.query.evidence.calibration import read_calibration
+from rag.query.pipeline import answer_question
+from rag.query.retrieval.retrieve import retrieve
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.batch.run import Outcome
 
 
 class Pipeline:
@@ -40,8 +40,7 @@ class Pipeline:
 
     Nothing is connected or opened before it is needed.  Use it as a context manager, or call
     `close` when done; used again after that it opens anew.  Not safe to share between threads
-    while an ingest runs.  `warnings` tells what went wrong in the last ingest without anything
-    being lost.  `on_wait` is told what is waited for, and for how many seconds already.
+    while an ingest runs.  `on_wait` is told what is waited for, and for how many seconds already.
     """
 
     def __init__(
@@ -50,10 +49,13 @@ class Pipeline:
         on_wait: Callable[[str, float], None] = lambda _what, _seconds: None,
     ) -> None:
         self.settings = settings or Settings.load()
-        self.warnings: list[str] = []
         self._on_wait = on_wait
         self.models = Connections(self.settings, on_wait)
         self._reader: Index | None = None
+        self._folders = Folders(
+            self.settings, lambda: self.models, lambda: self.index, self._close_reader
+        )
+        self._keeping = Keeping(self.settings, self._answer, lambda: self.index)
 
     def ingest(
         self,
@@ -71,73 +73,33 @@ class Pipeline:
         at once only with `remove_many`: else that is taken for a drive that is not mounted.
         With `known_only` no files are added.  Raises PipelineError; what was done is kept.
         """
-        self.check_folder(folder)
-        self._refuse_own_index(Path(folder))
-        self._close_reader()
-        options = replace(self._options, remove_many=remove_many)
-        if known_only:
-            options = replace(options, looking=replace(options.looking, known_only=True))
-        index = Index.open_for_writing(
-            self.settings.index_dir,
-            self.models.manifest(options.recipe),
-            chroma_documents=self.settings.chroma_documents,
-            command=f"rag ingest {folder}",
-            exact_up_to=0 if self.settings.search == "chroma" else self.settings.exact_up_to,
+        return self._folders.ingest(
+            folder,
+            on_progress,
+            collection=collection,
+            remove_many=remove_many,
+            known_only=known_only,
         )
-        with index:
-            embedder = self.models.embedder_for_chunks(options.limit)
-            roots = index.roots()
-            whole = whole_root(Path(folder), roots)
-            inside = [] if known_only else roots_inside(whole, roots)
-            plan = plan_folder(whole, index.known, options) if inside else Plan()
-            lost = lost_inside(whole, inside, index.known, plan, remove_many=remove_many)
-            told = put_together(index, Path(folder), whole, collection or self.settings.collection)
-            report = ingest_folder(whole, embedder, index, options, on_progress)
-            self.models.remember_pace()
-            for inner in inside:
-                index.remove_root(inner)
-            told += tell_renamed(real_folder(whole), set(roots).difference(inside), index.known)
-            finished = time.perf_counter()
-        found = self.models.embedding_warnings(options.limit)
-        self.warnings = [*told, *index.warnings, *(f"{what}; {hint}" for what, hint in found)]
-        seconds = {**report.seconds, "chroma": time.perf_counter() - finished}
-        removed = (*report.removed, *lost)
-        return replace(report, seconds=seconds, removed=removed, folder=str(whole.resolve()))
 
     def check_folder(self, folder: str | Path) -> None:
         """Raise FolderError unless it is a folder or a file, with what the index knows of it."""
-        if not Path(folder).exists():
-            error = explain_missing(Path(folder), self._roots(), self._known)
-            if error:
-                raise error
-        check_folder(Path(folder))
+        self._folders.check(folder)
 
     def folders(self) -> dict[str, bool]:
         """Return the folders of the index, or of the collection that is set, sorted.
 
         True is for those that were ingested whole, False where only single files were.
         """
-        try:
-            collections = self.index.collections()
-        except IndexMissing:
-            return {}
-        only = self.settings.collection
-        if only:
-            check_collection(only, collections)
-        whole = set(self.index.whole_roots())
-        roots = (root for name in collections if only in (None, name) for root in collections[name])
-        return {root: root in whole for root in sorted(roots)}
+        return self._folders.names()
 
     def plan(self, folder: str | Path, *, known_only: bool = False) -> Plan:
         """Return what `ingest` would do, changing nothing."""
-        self.check_folder(folder)
-        looking = replace(self._options.looking, known_only=known_only)
-        options = replace(self._options, looking=looking)
-        whole = whole_root(Path(folder), self._roots())
-        plan = plan_folder(whole, self._known, options)
-        inside = [] if known_only else roots_inside(whole, self._roots())
-        lost = lost_inside(whole, inside, self._known, plan, remove_many=True)
-        return replace(plan, vanished=(*plan.vanished, *lost), folder=str(whole.resolve()))
+        return self._folders.plan(folder, known_only=known_only)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return what went wrong in the last ingest without anything being lost."""
+        return self._folders.warnings
 
     def search(
         self, question: str, k: int | None = None, selection: Selection | None = None
@@ -146,13 +108,15 @@ class Pipeline:
 
         Raises IndexMissing when nothing was ingested, PipelineError when the selection is empty.
         """
-        k = self.settings.top_k if k is None else k
-        if k < 1:
-            raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
-        selection = self._in_collection(selection)
-        self._check_there_is_something(selection)
-        self.check_index()
-        return retrieve(question, self.models.embed_question, self.index, k, selection)
+        return list(self.explain(question, k, selection).hits)
+
+    def explain(
+        self, question: str, k: int | None = None, selection: Selection | None = None
+    ) -> Retrieval:
+        """Return what `search` finds, and how: the ranks in each list, the weights and why."""
+        wishes = self._wishes(Request(question, k))
+        selection = self._ready_to_search(selection)
+        return retrieve(question, self.models.embed_question, self.index, wishes.top_k, selection)
 
     def ask(
         self,
@@ -160,34 +124,59 @@ class Pipeline:
         *,
         k: int | None = None,
         selection: Selection | None = None,
+        history: Sequence[Turn] = (),
+        strict: bool | None = None,
+        survey: bool | None = None,
         on_text: Callable[[str], None] = lambda _: None,
         on_thinking: Callable[[str], None] = lambda _: None,
+        on_asked: Callable[[Asked], None] = lambda _: None,
+        on_read: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Answer:
         """Return a cited answer to the question; `on_text` gets it piece by piece.
 
-        `on_thinking` gets what a reasoning model thinks before it answers.  A prompt that
-        proves too long for the model is packed again with fewer passages.  Raises PipelineError.
+        `on_thinking` gets what a reasoning model thinks before it answers, `on_asked` how the
+        question was understood, `on_read` how many documents of how many a survey has read.
+        `history` is what was said before, oldest first, for a question that goes on from it.
+        With `strict` what the passages do not hold is left out of the answer; None is as the
+        settings say.  `survey` says whether every document is to be read; None leaves that to
+        the question.  Raises PipelineError.
         """
-        if not question.strip():
-            raise PipelineError("the question is empty", 'write it in quotes: rag ask "..."')
-        started = time.perf_counter()
-        hits = self.search(question, k, selection)
-        seconds = time.perf_counter() - started
-        chat = self.models.chat()
-        if not hits:
-            return refuse(
-                question, chat.id, extractive=chat.is_extractive, retrieve_seconds=seconds
-            )
-        return respond(
-            question,
-            hits,
-            chat,
-            self.index.place_at,
-            answer_tokens=self.settings.answer_tokens,
-            retrieve_seconds=seconds,
-            on_text=on_text,
-            on_thinking=on_thinking,
-        )
+        request = Request(question, k, selection, tuple(history), strict, survey)
+        return self._keeping.answer(request, Show(on_text, on_thinking, on_read, on_asked))
+
+    def chat(self, name: str = "") -> Conversation:
+        """Return a conversation, where questions go on from each other: that of the name if any."""
+        return self._keeping.chat(name)
+
+    def replay(self, id: str = "", on_read: Callable[[int, int], None] | None = None) -> Replay:
+        """Answer the question of a kept answer again, as of now, and say what changed.
+
+        `id` is the beginning of the answer's, "" means the last.  Raises NothingKept.
+        """
+        return self._keeping.replay(id, Show(read=on_read) if on_read else Show())
+
+    def ask_all(
+        self,
+        questions: Sequence[str | Request],
+        jobs: int | None = None,
+        on_done: Callable[[Outcome], None] = lambda _: None,
+    ) -> Iterator[Outcome]:
+        """Yield what became of each question, in their order: an answer, or why there is none.
+
+        So many `jobs` are asked at once, None is as many as the server takes.  `on_done` gets
+        each as soon as it is there, one at a time, from other threads.  Raises PipelineError
+        when the server or the index is gone, and all others would fail too.
+        """
+        from rag.batch.run import ask_all
+
+        self.check_index()  # index and models are made ready once, before threads share them
+        requests = [Request(one) if isinstance(one, str) else one for one in questions]
+        return ask_all(self._keeping.answer, requests, self.models, jobs, on_done)
+
+    @property
+    def history(self) -> History:
+        """Return the answers and conversations that are kept."""
+        return self._keeping.history
 
     def prepare(self, questions: Sequence[str]) -> None:
         """Embed questions that will be asked, all at once, before the first of them is.
@@ -199,12 +188,12 @@ class Pipeline:
 
     def check_index(self) -> None:
         """Raise IndexMismatch when the index was made with another embedding model."""
-        self.index.check(self.models.manifest(self._options.recipe))
+        self.index.check(self.models.manifest(self._folders.options.recipe))
 
     @property
     def chunk_limit(self) -> int:
         """Return the most tokens of a chunk under these settings."""
-        return self._options.limit
+        return self._folders.options.limit
 
     def status(self) -> IndexStatus:
         """Return what is in the index; raises IndexMissing."""
@@ -228,6 +217,7 @@ class Pipeline:
     def close(self) -> None:
         """Close index and connections."""
         self._close_reader()
+        self._keeping.history.close()
         self.models.close()
         self.models = Connections(self.settings, self._on_wait)
 
@@ -242,11 +232,18 @@ class Pipeline:
     ) -> None:
         self.close()
 
-    def _refuse_own_index(self, folder: Path) -> None:
-        if folder.resolve() == self.settings.index_dir.resolve():
-            raise FolderError(
-                f"'{folder}' is also the folder of the index", "choose another: --index DIR"
-            )
+    def _answer(self, request: Request, show: Show) -> Answer:
+        """Return the answer, which is not kept yet."""
+        wishes, folder, index = self._wishes(request), self.settings.index_dir, self.index
+        tools = Tools(
+            self.models.embed_question,
+            index,
+            self.models.chat,
+            lambda: read_calibration(folder, index.manifest.identity, index.count()),
+            wishes,
+        )
+        selection = self._ready_to_search(request.selection)
+        return answer_question(request.question, selection, tools, show)
 
     def _in_collection(self, selection: Selection | None) -> Selection | None:
         """Return the selection, inside the collection that is set unless it names its own."""
@@ -258,36 +255,39 @@ class Pipeline:
         check_collection(name, self.index.collections())
         return replace(selection or Selection(), collections=(name,))
 
+    def _wishes(self, request: Request) -> Wishes:
+        settings = self.settings
+        k = settings.top_k if request.k is None else request.k
+        if k < 1:
+            raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
+        return Wishes(
+            top_k=k,
+            passages_tokens=settings.passages_tokens,
+            passages_per_file=settings.passages_per_file,
+            answer_tokens=settings.answer_tokens,
+            refusal_threshold=settings.refusal_threshold,
+            strict=settings.strict if request.strict is None else request.strict,
+            kind=request.kind,
+            history=request.history,
+        )
+
+    def _ready_to_search(self, selection: Selection | None) -> Selection | None:
+        """Return the selection, inside the collection that is set, that holds something."""
+        selection = self._in_collection(selection)
+        self._check_there_is_something(selection)
+        self.check_index()
+        return selection
+
     def _check_there_is_something(self, selection: Selection | None) -> None:
         if selection and not self.index.count(selection):
             raise PipelineError(
-                "no document in the index matches the filter", "rag list shows the documents"
+                "no document in the index matches the filter",
+                "case counts; rag list shows the documents",
             )
         if not self.index.count():
             raise IndexMissing(
                 f"nothing was ingested into {self.settings.index_dir}", "rag ingest FOLDER"
             )
-
-    def _roots(self) -> list[str]:
-        try:
-            return self.index.roots()
-        except IndexMissing:
-            return []
-
-    def _known(self, root: str) -> Mapping[str, Known]:
-        try:
-            return self.index.known(root)
-        except IndexMissing:
-            return {}
-
-    @property
-    def _options(self) -> Options:
-        return Options(
-            chunk_tokens=self.settings.chunk_tokens,
-            reading=self.settings.reading,
-            workers=self.settings.parse_workers,
-            looking=Looking(self.settings.hidden_files, self.settings.follow_links),
-        )
 
     def _close_reader(self) -> None:
         if self._reader is not None:

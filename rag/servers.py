@@ -12,7 +12,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Literal
 
 from ingest.base.errors import PipelineError
-from rag.addresses import EMBEDDED
+from rag.models.base.addresses import EMBEDDED
 from rag.models.base.errors import ModelUnavailable
 from rag.models.base.messages import Message
 from rag.models.choose import Choice, choose_chat, choose_embedding
@@ -252,7 +252,7 @@ class Servers:
         """Return the server inside this process."""
         from rag.models.embedded.wire import EmbeddedServer
 
-        return EmbeddedServer(self.settings.cache_dir, self.settings.refusal_threshold)
+        return EmbeddedServer(self.settings.cache_dir)
 
 
 def _context_key(url: str, model: ModelInfo) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rag.addresses import EMBEDDED
 from rag.findings import Finding, Level
+from rag.models.base.addresses import EMBEDDED
 from rag.models.families import may_be_same
 from rag.models.wire.hints import commands_of
 from rag.pipeline import Pipeline

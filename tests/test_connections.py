@@ -6,6 +6,7 @@ import pytest
 from fault_server import FaultServer, as_json, chunk, embedding_rows, sse
 from lm_studio import LMStudio, Model, embedding_model
 
+from ingest.tokens import count_tokens
 from rag.models.base.errors import ModelUnavailable, OnlyThought
 from rag.pipeline import Pipeline
 from rag.settings import Settings
@@ -157,8 +158,11 @@ def test_answer_that_stays_all_thought_is_an_error(pipeline, folder):
 
 
 def test_what_usage_tells_is_remembered_for_the_next_process(pipeline, folder, tmp_path):
-    usage = {"prompt_tokens": 1700, "completion_tokens": 5, "total_tokens": 1705}
-    reply = sse(chunk("It is 22 Nm [1]."), {**chunk("", "stop"), "usage": usage})
+    def reply(request):
+        counted = sum(count_tokens(message["content"]) for message in request.json["messages"])
+        usage = {"prompt_tokens": round(1.1 * counted), "completion_tokens": 5}
+        return sse(chunk("It is 22 Nm [1]."), {**chunk("", "stop"), "usage": usage})
+
     server = thinking_server([reply])
     with server.running():
         with pipeline(server.url) as program:

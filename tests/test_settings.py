@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.base.errors import SettingsError
-from rag.addresses import is_loopback, is_private
+from rag.models.base.addresses import is_loopback, is_private
 from rag.settings import PREFIX, Settings, unknown_variables
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"

@@ -20,13 +20,16 @@ PipelineError(message, hint)
 │   ├── RequestRefused
 │   ├── ServerBusy
 │   └── BadResponse
-│       └── OnlyThought
-└── IndexFault                 (rag.index.base.errors) the index on disk
-    ├── IndexMissing
-    ├── IndexMismatch
-    ├── IndexLocked
-    ├── IndexDamaged
-    └── DiskFull
+│       ├── OnlyThought
+│       └── EndlessAnswer      (rag.models.wire.client)
+├── IndexFault                 (rag.index.base.errors) the index on disk
+│   ├── IndexMissing
+│   ├── IndexMismatch
+│   ├── IndexLocked
+│   ├── IndexDamaged
+│   └── DiskFull
+├── HistoryFault               (rag.history.errors) the answers that are kept
+└── NothingKept
 """
 
 from __future__ import annotations

@@ -17,10 +17,16 @@ from rich.text import Text
 from ingest.base.documents import Progress
 from ingest.base.errors import PipelineError
 
-# Terminal control: escape sequences, C0 and C1 but tab and newline, bidirectional overrides.
+# Terminal control: escape sequences, whole where they are (OSC with its text, so no links), C0 and
+# C1 but tab and newline, marks that change the direction of text.
 _CONTROL = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]?(?:\[[0-?]*[ -/]*[@-~])?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+    r"(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]{0,2048}(?:\x07|\x1b\\|\x9c)"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-~]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+# What a later piece of a stream may make into such a sequence.
+_UNFINISHED = re.compile(
+    r"(?:(?:\x1b\]|\x9d)[^\x07\x1b\x9c\n]{0,2048}\x1b?|(?:\x1b\[|\x9b)[0-?]*[ -/]*|\x1b[ -/]*)\Z"
 )
 _TELL_AGAIN_SECONDS = 10.0
 
@@ -28,6 +34,26 @@ _TELL_AGAIN_SECONDS = 10.0
 def clean(text: str) -> str:
     """Return text that can move no cursor, set no colour and reverse no line."""
     return _CONTROL.sub("", text)
+
+
+class Cleaner:
+    """Cleans a text that comes in pieces, where a sequence may begin in one and end in another."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what of the text so far can be shown now."""
+        text = self._held + piece
+        open_end = _UNFINISHED.search(text)
+        shown = text[: open_end.start()] if open_end else text
+        self._held = text[len(shown) :]
+        return clean(shown)
+
+    def end(self) -> str:
+        """Return what was held back, now that nothing follows."""
+        held, self._held = self._held, ""
+        return clean(held)
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -59,6 +85,7 @@ class Terminal:
         self._status: Status | None = None
         self._thought = ""  # the last characters of a thought that no line has followed yet
         self._told: dict[str, float] = {}
+        self._stream = Cleaner()
 
     @property
     def is_interactive(self) -> bool:
@@ -68,13 +95,17 @@ class Terminal:
     def say(self, text: str = "", style: str = "", end: str = "\n") -> None:
         """Print a result to standard output."""
         self._end_thought()
+        self._end_stream()
         self.out.print(Text(clean(text), style=style), end=end)
 
     def write(self, text: str) -> None:
         """Print a piece of a streamed answer at once."""
         self._end_thought()
-        self.out.file.write(clean(text))
+        self.out.file.write(self._stream.feed(text))
         self.out.file.flush()
+
+    def _end_stream(self) -> None:
+        self.out.file.write(self._stream.end())
 
     def think(self, text: str) -> None:
         """Print a piece of a model's thinking, dim, to standard error at once."""
@@ -131,6 +162,11 @@ class Terminal:
             finally:
                 self._status = None
 
+    def progress(self, text: str) -> None:
+        """Show in the status line, if there is one, how far something has come."""
+        if self._status is not None:
+            self._status.update(Text(clean(text)))
+
     def on_wait(self, what: str, seconds: float) -> None:
         """Say what a server is waited for, and for how long already.
 
@@ -174,6 +210,22 @@ class Terminal:
                 )
 
             yield show
+
+    @contextmanager
+    def batch_bar(self, total: int) -> Iterator[Callable[[int], None]]:
+        """Yield a function to call for each question, with how many failed; on a terminal only."""
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("questions{task.fields[failed]}"))
+        silent = not self.err.is_terminal
+        with Bar(
+            *columns, TimeRemainingColumn(), console=self.err, transient=True, disable=silent
+        ) as bar:
+            task = bar.add_task("", total=total, failed="")
+            yield lambda failed: bar.update(
+                task, advance=1, failed=f", {failed} failed" if failed else ""
+            )
 
     @contextmanager
     def download_bar(self) -> Iterator[Callable[[str, int, int], None]]:

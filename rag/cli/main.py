@@ -26,7 +26,9 @@ _COMMANDS = {
     "watch": ("rag.cli.commands.watch", "run"),
     "list": ("rag.cli.commands.sources", "run_list"),
     "show": ("rag.cli.commands.sources", "run_show"),
-    "ask": ("rag.cli.commands.ask", "run"),
+    "ask": ("rag.cli.asking.ask", "run"),
+    "chat": ("rag.cli.asking.chat", "run"),
+    "replay": ("rag.cli.asking.replay", "run"),
     "status": ("rag.cli.commands.index", "run_status"),
     "health": ("rag.cli.commands.health", "run"),
     "doctor": ("rag.cli.commands.models", "run_doctor"),
@@ -37,6 +39,7 @@ _COMMANDS = {
     "export": ("rag.cli.commands.upkeep", "run_export"),
     "import": ("rag.cli.commands.upkeep", "run_import"),
     "compact": ("rag.cli.commands.upkeep", "run_compact"),
+    "calibrate": ("rag.cli.commands.calibrate", "run"),
     "models": ("rag.cli.commands.models", "run"),
     "serve-embedded": ("rag.cli.commands.models", "run_server"),
 }
@@ -88,6 +91,8 @@ def start() -> None:
 
 def _interrupted(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.note("\nstopped.", "yellow")
+    if getattr(options, "batch", None) is not None:
+        terminal.note("What was answered is kept; the same command goes on from here.", "yellow")
     if options.command in ("ingest", "demo"):
         terminal.note("What was indexed is kept; the same command goes on from here.", "yellow")
     return EXIT_INTERRUPTED

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import SettingsError
-from rag.addresses import EMBEDDED, is_loopback
 from rag.cli.console import Terminal
-from rag.index.store.records import Selection
+from rag.index.base.selection import Selection, moment_ns
+from rag.models.base.addresses import EMBEDDED, is_loopback
 from rag.models.base.errors import EndpointUnreachable
+from rag.query.question.selected import escape_glob
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.models.choose import Choice
 
 Result = TypeVar("Result")
+
+_DATES = ("after", "before")
 
 # The flags that are not called as their settings are.
 _FLAGS: Mapping[str, str] = MappingProxyType({"index_dir": "--index", "chat_model": "--model"})
@@ -69,14 +73,41 @@ def _named(pairs: list[str]) -> dict[str, object]:
 def read_filters(patterns: Sequence[str]) -> Selection | None:
     """Return what --filter selects: `.pdf` is a type, anything else a path pattern.
 
-    A pattern without wildcards matches any path that contains it.  Several paths, or several
-    types, mean any of them.
+    A pattern without wildcards matches any path that contains it, and so does a name that has
+    brackets; case counts.  Several paths, or several types, mean any of them.
+    `after:2024-01-31` and `before:2024-02-28` are about when a file was changed; of several the
+    last holds.
     """
     if not patterns:
         return None
-    suffixes = tuple(p for p in patterns if p.startswith(".") and "/" not in p)
-    paths = tuple(p if set(p) & set("*?[") else f"*{p}*" for p in patterns if p not in suffixes)
-    return Selection(path_globs=paths, suffixes=suffixes)
+    dates = dict.fromkeys(_DATES, "")
+    others = []
+    for given in patterns:
+        pattern = given.strip().removeprefix("./")
+        if not pattern:
+            raise SettingsError("--filter '': nothing to match", "rag list shows the documents")
+        word, colon, date = pattern.partition(":")
+        if colon and word in dates:
+            moment_ns(date)  # raises where it is none
+            dates[word] = date
+        else:
+            others.append(pattern)
+    suffixes = tuple(p for p in others if p.startswith(".") and "/" not in p)
+    paths = [path for other in others if other not in suffixes for path in _globs(other)]
+    return Selection(
+        path_globs=tuple(dict.fromkeys(paths)),
+        suffixes=suffixes,
+        modified_after=dates["after"],
+        modified_before=dates["before"],
+    )
+
+
+def _globs(pattern: str) -> list[str]:
+    """Return the patterns that one stands for: as it is, as a name, and in both Unicode forms."""
+    globs = [pattern] if set(pattern) & set("*?[") else [f"*{pattern}*"]
+    if "[" in pattern:
+        globs.append(f"*{escape_glob(pattern)}*")
+    return [unicodedata.normalize(form, glob) for glob in globs for form in ("NFC", "NFD")]
 
 
 def with_server(

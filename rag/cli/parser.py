@@ -8,7 +8,8 @@ from typing import Protocol
 from rag import __version__
 
 EPILOG = """\
-exit codes: 0 done, 1 failed, 2 wrong usage, 3 files were skipped under --strict,
+exit codes: 0 done, 1 failed, 2 wrong usage or questions of a batch without an answer,
+            3 files were skipped under --strict or a replay differs,
             75 the index is locked by another run, 130 interrupted
 
 every setting can also stand in the environment or in .env as RAG_NAME; see .env.example"""
@@ -53,6 +54,10 @@ def _add_daily_commands(command: Command) -> None:
     _ingest_options(command("ingest", "index folders of documents", json="the report"))
     _watch_options(command("watch", "index folders, then follow their changes until stopped"))
     _ask_options(command("ask", "ask a question, get a cited answer", json="the whole answer"))
+    _chat_options(command("chat", "ask questions that go on from each other; kept"))
+    _replay_options(
+        command("replay", "ask a kept question again; 3 if anything changed", json="both answers")
+    )
     _source_options(
         command("list", "list the documents of the index", json="the list"),
         command("show", "show what the index sees of a file", json="all of it"),
@@ -71,7 +76,7 @@ def _add_upkeep_commands(command: Command) -> None:
     command("compact", "give back the disk that nothing needs any more", json="the report")
     _transfer_options(
         command("migrate", "change the embedding model; the old vectors answer", json="the report"),
-        command("export", "write the index to one file", json="what is in it"),
+        command("export", "write the index to one file, no kept answers", json="what is in it"),
         command("import", "make the index from an exported file", json="what was in it"),
     )
     remove = command("remove", "forget a folder that was ingested", json="what was forgotten")
@@ -84,9 +89,19 @@ def _add_model_commands(command: Command) -> None:
     doctor.add_argument(
         "--probe", action="store_true", help="load the models and measure them anew"
     )
+    _calibrate_options(
+        command("calibrate", "learn when to say 'not in your documents'", json="what was learned")
+    )
     _models_options(command("models", "what the server offers and what is used", json="the list"))
     serve = command("serve-embedded", "offer the embedded model to other programs on 127.0.0.1")
     serve.add_argument("--port", type=int, default=1235, help="port (default 1235)")
+
+
+def _calibrate_options(parser: argparse.ArgumentParser) -> None:
+    number = "how many questions to make (200)"
+    parser.add_argument("--questions", type=_natural, default=200, metavar="N", help=number)
+    share = "the most questions with an answer to refuse, as a share (0.05)"
+    parser.add_argument("--max-wrong", type=float, default=0.05, metavar="RATE", help=share)
 
 
 def _models_options(parser: argparse.ArgumentParser) -> None:
@@ -149,9 +164,39 @@ def _watch_options(parser: argparse.ArgumentParser) -> None:
 
 def _ask_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", nargs="*", help="none: read it from a prompt or a pipe")
+    _answer_options(parser)
+    parser.add_argument("--explain", action="store_true", help="show how passages were found")
+    reading = parser.add_mutually_exclusive_group()
+    meaning = "read every document, not only the nearest passages"
+    reading.add_argument(
+        "--all", "--survey", dest="survey", action="store_true", default=None, help=meaning
+    )
+    reading.add_argument(
+        "--no-survey", dest="survey", action="store_false", help="never read every document"
+    )
+    batch = parser.add_argument_group("many questions")
+    batch.add_argument(
+        "--batch",
+        metavar="FILE",
+        help="ask all of a file, - for standard input: lines of text, or of JSON with question "
+        "and, where wanted, id, filter and k",
+    )
+    batch.add_argument("--out", metavar="FILE", help="write a line of JSON for each; - prints them")
+    batch.add_argument(
+        "--jobs", type=_number, metavar="N", help="questions at once; default: as the server takes"
+    )
+
+
+def _answer_options(parser: argparse.ArgumentParser) -> None:
     _collection_option(parser, "ask only this collection")
     parser.add_argument("-k", "--top-k", type=int, metavar="N", help="passages to retrieve")
     parser.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        default=None,
+        help="leave out what the passages do not hold",
+    )
     parser.add_argument(
         "--show-thinking", action="store_true", help="show what a reasoning model thinks, dim"
     )
@@ -160,8 +205,29 @@ def _ask_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATTERN",
-        help="only files whose path matches (handbook/*), or of a type (.pdf); repeatable",
+        help="only files whose path matches (handbook/*), of a type (.pdf), or changed "
+        "after:2024-01-31 or before:2025-01-01; repeatable",
     )
+
+
+def _chat_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", nargs="*", help="the first one; none: it is typed")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--resume", nargs="?", const="", metavar="NAME", help="go on with one; none: the last"
+    )
+    which.add_argument("--name", metavar="NAME", help="begin one of this name; none: the date")
+    which.add_argument("--list", action="store_true", help="list those that are kept")
+    which.add_argument("--forget", metavar="NAME", help="forget one with its answers")
+    _answer_options(parser)
+
+
+def _replay_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", nargs="?", default="", help="of the answer; none: the last")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="list the answers kept last")
+    instead.add_argument("--forget", action="store_true", help="forget the answer of this id")
+    parser.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
 
 
 def _verify_options(parser: argparse.ArgumentParser) -> None:
@@ -174,6 +240,12 @@ def _verify_options(parser: argparse.ArgumentParser) -> None:
 def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not _natural(text):
+        raise argparse.ArgumentTypeError("one or more are needed")
     return int(text)
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ingest.base.documents import Chunk, Document, Failure, Health, Known, Move, Place, Source
+from ingest.base.documents import Chunk, Document, Failure, Health, Known, Move, Source
 from rag.index import manifest as manifests
 from rag.index.base.errors import IndexMissing
 from rag.index.base.lock import WRITER, Lock
+from rag.index.finding.found import Found, Ranking
+from rag.index.finding.reading import Reading
 from rag.index.manifest import Manifest, read_manifest, stamp
 from rag.index.projection.generations import count_bytes
-from rag.index.search import Found, Searcher, SearchMethod
+from rag.index.search import Searcher, SearchMethod
 from rag.index.store.catalogue import Catalogue
 from rag.index.store.database import translated
 from rag.index.store.records import Selection, StoredDocument
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Index", "IndexStatus", "SearchMethod", "Selection", "StoredDocument"]
 
 
-class Index:
+class Index(Reading):
     """Documents, chunks and vectors on disk; implements `ingest.base.ports.ChunkIndex`.
 
     `warnings` tells what went wrong with Chroma without anything being lost.
@@ -44,7 +46,7 @@ class Index:
     ) -> None:
         self.manifest = read_manifest(catalogue.meta("manifest"))
         self.warnings: list[str] = []
-        self._catalogue = catalogue
+        super().__init__(catalogue)
         self._writing = writing
         self._closed = False
         self._searcher = Searcher(catalogue, self.manifest.dimension, search, exact_up_to)
@@ -116,61 +118,22 @@ class Index:
         cosines, ties are in the order of ids.  With a selection only what it holds counts and
         is named, and the search is always exact.  Raises IndexMismatch when the dimension differs.
         """
-        return self._searcher.search(vector, k, selection)
+        return [*self._searcher.rank(vector, k, k, selection).named]
+
+    def rank(
+        self, vector: Vectors, k: int, named: int, selection: Selection | None = None
+    ) -> Ranking:
+        """Return the same of which only the first `named` are looked up: the rest is cheap."""
+        return self._searcher.rank(vector, k, named, selection)
+
+    def likeness(self, vector: Vectors, chunks: Sequence[Chunk]) -> list[float]:
+        """Return the cosine of each chunk's own vector with a unit vector, 0 if it is gone."""
+        return self._searcher.likeness(vector, chunks)
 
     @property
     def search_method(self) -> str:
         """Tell how the last search was done, and why, in one line."""
         return self._searcher.method
-
-    def neighbours(self, chunk: Chunk, before: int = 1, after: int = 1) -> list[Chunk]:
-        """Return a chunk with those around it in its document, in reading order."""
-        return self._catalogue.neighbours(chunk, before, after)
-
-    def place_at(self, chunk: Chunk, offset: int) -> Place:
-        """Return the page that holds a character of the chunk's document."""
-        return self._catalogue.place_at(chunk, offset)
-
-    def roots(self) -> list[str]:
-        """Return the folders that were ingested; cheap, unlike `status`."""
-        return list(self._catalogue.collections())
-
-    def whole_roots(self) -> list[str]:
-        """Return those of the folders that were ingested whole, not only single files of them."""
-        return self._catalogue.whole_roots()
-
-    def collections(self) -> dict[str, list[str]]:
-        """Return the folders of each collection, both sorted; one that has none is not there."""
-        folders: dict[str, list[str]] = {}
-        for root, name in self._catalogue.collections().items():
-            folders.setdefault(name, []).append(root)
-        return dict(sorted(folders.items()))
-
-    def chunks(self, root: str, document_id: str) -> list[Chunk]:
-        """Return the chunks of a document in reading order, [] when it has none."""
-        return self._catalogue.chunks(root, document_id)
-
-    def documents(self) -> list[StoredDocument]:
-        """Return every source, ingested, refused or never opened, by root and id."""
-        return self._catalogue.documents()
-
-    def shared_chunks(self) -> dict[tuple[str, str], int]:
-        """Return by (root, id) how many chunks of a document have a text that another has too."""
-        return self._catalogue.shared_chunks()
-
-    def twins(self) -> dict[tuple[str, str], tuple[str, str, int]]:
-        """Return by (root, id) the document that shares most with it, and how many chunks."""
-        return self._catalogue.twins()
-
-    def count_texts(self) -> int:
-        """Return how many different texts the chunks have."""
-        return self._catalogue.count("texts")
-
-    def count(self, selection: Selection | None = None) -> int:
-        """Return how many chunks there are, or how many a search of the selection sees."""
-        if selection is None:
-            return self._catalogue.count("chunks")
-        return self._catalogue.count_selected(selection)
 
     def status(self) -> IndexStatus:
         """Return what is in the index; nothing heavy is imported and nothing repaired."""

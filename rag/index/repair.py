@@ -72,9 +72,10 @@ def _is_sound(folder: Path) -> bool:
     """Say whether the catalogue needs no salvage; raises IndexMissing when there is none."""
     try:
         # Opened to write, as that brings one of an older format up to date.
-        Catalogue(folder, writable=True).close()
-        inspector = Inspector(folder, writable=False)
+        inspector = Inspector(folder, writable=True)
         try:
+            if any(inspector.word_flaws()):
+                inspector.renew_words()
             return not any(finding.damage for finding in check_catalogue(inspector))
         finally:
             inspector.close()
@@ -147,6 +148,7 @@ def compact(folder: Path) -> Compacted:
             remove_all(leftovers(real, folder_of(catalogue)))
             cut_log(real)
             dropped = catalogue.drop_unused_vectors()
+            catalogue.optimize_words()
             renewed = _shrink_chroma(catalogue)
             remove_all(leftovers(real, folder_of(catalogue)))
         finally:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ingest.base.documents import Chunk
 from rag.index.base.errors import IndexFault, IndexMismatch
 from rag.index.base.lock import CHROMA, WRITER, Lock
+from rag.index.finding.found import Found, Ranking, name_texts, rank_best
 from rag.index.manifest import read_manifest
 from rag.index.projection.generations import folder_of
 from rag.index.store.catalogue import Catalogue
-from rag.index.store.records import Copy, Occurrence, Selection
+from rag.index.store.records import Selection
 from rag.index.upkeep import find_damage, make_usable
 
 if TYPE_CHECKING:
@@ -27,19 +27,6 @@ MOST_PENDING = 2000
 """With more chunks Chroma was not told, exact search is faster than both together."""
 MOST_REPAIRED = 10_000
 """A search repairs a Chroma of so many chunks at most; a larger one waits for `rag repair`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A chunk, the cosine of its vector with the question's, and the folder it came from.
-
-    `copies` are the other places at which the same text stands.
-    """
-
-    chunk: Chunk
-    score: float
-    root: str
-    copies: tuple[Copy, ...] = ()
 
 
 class Searcher:
@@ -63,6 +50,7 @@ class Searcher:
         self._chroma: ChromaVectors | None = None
         self._exact: ExactVectors | None = None
         self._opened_as = ""
+        self._large: tuple[tuple[int, int], bool] | None = None
         self._hopeless: tuple[str, ...] = ()
         self._may_repair = True
         self._reason = "exact: it was asked for" if method == "exact" else "not searched yet"
@@ -72,22 +60,32 @@ class Searcher:
         """Tell how the last search was done, and why, in one line."""
         return self._reason
 
-    def search(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
-        """Return the chunks of the `k` nearest texts, best first, ties by id."""
+    def rank(self, vector: Vectors, k: int, named: int, selection: Selection | None) -> Ranking:
+        """Return the `k` nearest texts, best first, with the chunks of the first `named`."""
         self._check(vector)
         if k <= 0:
-            return []
+            return Ranking([], [], [])
         with self._lock:
             if selection is not None:
-                return self._search_exactly(vector, k, selection)
+                return self._search_exactly(vector, k, named, selection)
             if self._method != "exact" and self._make_ready():
                 try:
-                    return self._search_chroma(vector, k)
+                    return self._search_chroma(vector, k, named)
                 except IndexFault as error:
                     self._give_up(error.message)
             if self._method == "chroma":
                 raise IndexFault(self._reason, "use RAG_SEARCH=auto, or make it anew: rag repair")
-            return self._search_exactly(vector, k, None)
+            return self._search_exactly(vector, k, named, None)
+
+    def likeness(self, vector: Vectors, chunks: Sequence[Chunk]) -> list[float]:
+        """Return the cosine of each chunk's own vector, 0 where the chunk is not there."""
+        self._check(vector)
+        with self._catalogue.snapshot():
+            self._refuse_other_model()
+            found = dict(self._catalogue.vectors_of_chunks(list({c.id for c in chunks})))
+        numbers = {id: number for number, id in enumerate(found)}
+        scores = _score_stored(enumerate(found.values()), vector)
+        return [scores[numbers[chunk.id]] if chunk.id in numbers else 0.0 for chunk in chunks]
 
     def close(self) -> None:
         """Let go of Chroma."""
@@ -95,7 +93,9 @@ class Searcher:
             self._let_go()
             self._exact = None
 
-    def _search_exactly(self, vector: Vectors, k: int, selection: Selection | None) -> list[Found]:
+    def _search_exactly(
+        self, vector: Vectors, k: int, named: int, selection: Selection | None
+    ) -> Ranking:
         from rag.index.store.exact import ExactVectors
 
         exact = self._exact = self._exact or ExactVectors(self._catalogue, self._dimension)
@@ -104,9 +104,11 @@ class Searcher:
         with self._catalogue.snapshot():
             self._refuse_other_model()
             allowed = None if selection is None else self._catalogue.numbers(selection)
-            return self._find(vector, k, selection, lambda n: exact.search(vector, n, allowed))
+            return self._find(
+                k, named, selection, lambda n: _score(*exact.search(vector, n, allowed), vector)
+            )
 
-    def _search_chroma(self, vector: Vectors, k: int) -> list[Found]:
+    def _search_chroma(self, vector: Vectors, k: int, named: int) -> Ranking:
         chroma = self._chroma
         assert chroma is not None
         self._reason = "Chroma"
@@ -115,33 +117,36 @@ class Searcher:
             # Only what the outbox names can be stale in Chroma, or missing.
             pending = {key for _, key, _ in self._catalogue.pending(MOST_PENDING)}
 
-            def nearest(n: int) -> list[int]:
+            def nearest(n: int) -> dict[int, float]:
                 keys, _ = chroma.query(vector, n + len(pending))
-                return self._catalogue.numbers_of(sorted(pending.union(keys)))
+                numbers = self._catalogue.numbers_of(sorted(pending.union(keys)))
+                return _score_stored(self._catalogue.vectors(numbers), vector)
 
-            return self._find(vector, k, None, nearest)
+            return self._find(k, named, None, nearest)
 
     def _find(
         self,
-        vector: Vectors,
         k: int,
+        named: int,
         selection: Selection | None,
-        nearest: Callable[[int], Sequence[int]],
-    ) -> list[Found]:
-        """Ask for vectors until `k` texts are among them, or there are no more."""
+        nearest: Callable[[int], Mapping[int, float]],
+    ) -> Ranking:
+        """Ask for scores of vectors until `k` texts are among them, or there are no more."""
         asked = k
         while True:
-            numbers = nearest(asked)
-            scores = _score(self._catalogue.vectors(numbers), vector)
+            scores = nearest(asked)
             best: dict[int, float] = {}
-            for number, text in self._catalogue.texts_of(numbers, selection):
+            for number, text in self._catalogue.texts_of([*scores], selection):
                 best[text] = max(scores[number], best.get(text, -2.0))
-            if len(best) >= k or len(numbers) < asked:
+            if len(best) >= k or len(scores) < asked:
                 break
             asked *= 4
-        worst = sorted(best.values(), reverse=True)[:k][-1:]
-        texts = [text for text, score in best.items() if [score] >= worst]
-        return _name(self._catalogue.occurrences(texts, selection), scores)[:k]
+
+        def name(texts: Sequence[int]) -> list[Found]:
+            places = self._catalogue.occurrences(texts, selection)
+            return name_texts(places, lambda one: scores.get(one.vector, -2.0))
+
+        return rank_best(best, k, named, name)
 
     # ---- whether Chroma may be used
 
@@ -165,13 +170,20 @@ class Searcher:
     def _find_hindrance(self) -> str:
         if self._catalogue.number("generation") == 0:
             return "Chroma was not built yet"
-        if self._catalogue.count("chunks") <= self._exact_up_to:
+        if not self._is_large():
             return f"at most {self._exact_up_to} chunks, which is faster so and misses nothing"
         if self._catalogue.number("wanted"):
             return "a running ingest needs Chroma"
         if self._catalogue.count("outbox") >= MOST_PENDING:
             return "Chroma was not told yet of many new chunks"
         return ""
+
+    def _is_large(self) -> bool:
+        """Return whether there are too many chunks to search exactly; to look takes a while."""
+        state = self._catalogue.state()
+        if self._large is None or self._large[0] != state:
+            self._large = state, self._catalogue.has_more_than(self._exact_up_to)
+        return self._large[1]
 
     def _open(self) -> bool:
         from rag.index.projection.chroma import ChromaVectors
@@ -260,41 +272,20 @@ class Searcher:
             raise IndexFault("the question's vector is not finite", "check the embedding model")
 
 
-def _score(vectors: Iterable[tuple[int, bytes]], question: Vectors) -> dict[int, float]:
+def _score_stored(vectors: Iterable[tuple[int, bytes]], question: Vectors) -> dict[int, float]:
     """Return the cosine of each vector with the question's, by number."""
-    import numpy
-
     from rag.index.store.exact import decode
 
     numbers, blobs = [], []
     for number, vector in vectors:
         numbers.append(number)
         blobs.append(vector)
-    rows = decode(blobs, len(question)).astype(numpy.float64)
-    scores = numpy.einsum("ij,j->i", rows, question.astype(numpy.float64))
+    return _score(numbers, decode(blobs, len(question)), question)
+
+
+def _score(numbers: Sequence[int], rows: Vectors, question: Vectors) -> dict[int, float]:
+    import numpy
+
+    exact = rows.astype(numpy.float64)
+    scores = numpy.einsum("ij,j->i", exact, question.astype(numpy.float64))
     return dict(zip(numbers, scores.tolist(), strict=True))
-
-
-def _name(occurrences: Iterable[Occurrence], scores: Mapping[int, float]) -> list[Found]:
-    """Return one chunk of each text, best first, with its copies.
-
-    It is the first of those with the best score, in the order of roots, documents and chunks.
-    """
-
-    def order(one: Occurrence) -> tuple[float, str, str, int]:
-        chunk = one.chunk
-        return -scores.get(one.vector, -2.0), one.root, chunk.document_id, chunk.ordinal
-
-    places: dict[int, list[Occurrence]] = {}
-    for one in sorted(occurrences, key=order):
-        places.setdefault(one.text, []).append(one)
-    found = [
-        Found(first.chunk, scores[first.vector], first.root, tuple(map(_copy, others)))
-        for first, *others in places.values()
-    ]
-    return sorted(found, key=lambda one: (-one.score, one.chunk.id))
-
-
-def _copy(one: Occurrence) -> Copy:
-    chunk = one.chunk
-    return Copy(one.root, chunk.document_id, chunk.page, chunk.place, chunk.heading)

@@ -36,6 +36,7 @@ from rag.index.projection.generations import folder_of
 from rag.index.store.catalogue import FILE_NAME, FORMAT, Catalogue
 from rag.index.store.database import create, translated
 from rag.index.store.schema import DROP_VECTORS, SCHEMA
+from rag.index.store.words import drop_words, fill_words
 from rag.index.upkeep import locked, renew_chroma
 from rag.index.verify import check_catalogue
 
@@ -100,6 +101,7 @@ def _back_up(path: Path, copy: Path, *, unused_vectors: bool) -> None:
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
         target.execute("DELETE FROM outbox")
+        drop_words(target)
         if not unused_vectors:
             target.execute(DROP_VECTORS)
         target.commit()
@@ -227,6 +229,7 @@ def _copy(foreign: Path, own: Path, contents: Contents, roots: Mapping[str, str]
             raise IndexDamaged("rows of the index in the file cannot be read", BAD_FILE)
         map_roots(target, roots)
         forget_chroma(target)
+        fill_words(target)
         target.execute("COMMIT")
     _refuse_unsound(own)
 

@@ -101,6 +101,7 @@ def check_catalogue(catalogue: Inspector) -> list[Finding]:
         names = (flaw.document_id for flaw in flaws if flaw.what == what)
         message = f"{what}, in {_count(count, 'document')}: {_listed(names, count)}"
         findings.append(Finding("catalogue", message, REPAIR))
+    findings += [Finding("words", what, REPAIR) for what in catalogue.word_flaws()]
     if left := catalogue.left_texts():
         findings.append(Finding("catalogue", f"{left} texts belong to no document", REPAIR))
     return findings

@@ -18,7 +18,8 @@ from rag.index.projection.process import Drain
 from rag.index.store import records, schema
 from rag.index.store.catalogue import FILE_NAME, UNREAD, Catalogue
 from rag.index.store.records import storable
-from rag.index.store.upgrade import safety_copy
+from rag.index.store.upgrade import safety_copies
+from rag.index.store.words import above, word_row
 from rag.index.upkeep import make_usable
 
 if TYPE_CHECKING:
@@ -181,19 +182,21 @@ class CatalogueWriter(Catalogue):
         self, root: str, name: str, chunks: Sequence[Chunk], keys: Sequence[str]
     ) -> None:
         new = {chunk.id for chunk in chunks}
-        old = self._rows(
-            "SELECT id, text_number FROM chunks WHERE root = ? AND document_id = ?", (root, name)
-        )
-        gone = [(chunk, text) for chunk, text in old if chunk not in new]
+        old = {str(row[0]): row[1:] for row in self._rows(schema.OLD_CHUNKS, (root, name))}
+        gone = [(id,) for id in old if id not in new]
         with self._told(root, name, keys):
-            self._database.run_many("DELETE FROM chunks WHERE id = ?", [(id,) for id, _ in gone])
+            self._database.run_many(schema.DROP_WORDS, gone)
+            self._database.run_many("DELETE FROM chunks WHERE id = ?", gone)
             self._database.run_many(schema.PUT_TEXT, map(records.text_row, chunks))
             pairs = zip(chunks, keys, strict=True)
             self._database.run_many(
                 schema.PUT_CHUNK, [records.chunk_row(root, name, *pair) for pair in pairs]
             )
+            # Of a chunk that stays only what stands above its text can be another.
+            fresh = (chunk for chunk in chunks if old.get(chunk.id, ())[1:] != above(chunk))
+            self._database.run_many(schema.PUT_WORDS, map(word_row, fresh))
         self._run(schema.COUNT_CHUNKS, len(chunks), root, name)
-        list(self._rows_in(schema.DROP_TEXTS, [text for _, text in gone]))
+        list(self._rows_in(schema.DROP_TEXTS, [old[id][0] for (id,) in gone]))
 
     @contextmanager
     def _told(self, root: str, name: str, keys: Sequence[str]) -> Iterator[None]:
@@ -262,7 +265,8 @@ class Writer:
         problem = make_usable(self.catalogue, self._documents)
         self._may_drain = not problem
         if self._may_drain and not self.catalogue.upgraded:
-            safety_copy(self.catalogue.folder / FILE_NAME).unlink(missing_ok=True)
+            for copy in safety_copies(self.catalogue.folder / FILE_NAME):
+                copy.unlink(missing_ok=True)
         return problem
 
     def start_drain(self) -> None:

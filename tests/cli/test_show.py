@@ -7,13 +7,14 @@ from rich.console import Console
 
 from ingest.base.documents import Chunk, Place
 from ingest.base.errors import PipelineError
+from rag.cli.asking.answers import show_sources
 from rag.cli.console import Terminal, clean
-from rag.cli.show import show_json, show_sources
+from rag.cli.show import show_json
 from rag.index.store.records import Copy
 from rag.models.base.messages import Delta, NativeReport
-from rag.query.answer import BROKE_OFF, THINKING_SWITCHED_OFF, write_answer
-from rag.query.fuse import Hit
-from rag.query.prompt import Prompt
+from rag.query.base.hits import Hit
+from rag.query.context.prompt import Prompt
+from rag.query.writing.write import BROKE_OFF, THINKING_SWITCHED_OFF, write_answer
 
 TEXT = "The reactor starts at noon."
 HIT = Hit(Chunk("1", "a.md", 0, TEXT, 0, len(TEXT), 5, None, "A"), 0.9, 1, {"dense": 1})

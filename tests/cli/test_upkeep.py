@@ -117,7 +117,13 @@ def test_a_catalogue_of_garbage_can_be_restored_from_an_export(run, index):
     message, fix = problem(run("repair")[2])
     assert "nothing of" in message
     assert "rag import" in fix
-    assert run("import", "backup.zip", "--force")[0] == 0
+    Path("data/index/calibration.json").write_text("{}", encoding="utf-8")
+    Path("data/index/answers.sqlite").write_bytes(b"kept")
+    code, _, err = run("import", "backup.zip", "--force")
+    assert code == 0
+    assert "rag calibrate" in err
+    assert not Path("data/index/calibration.json").exists()
+    assert Path("data/index/answers.sqlite").read_bytes() == b"kept"
     assert run("verify", "--embedded")[0] == 0
 
 

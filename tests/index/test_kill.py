@@ -14,6 +14,7 @@ import pytest
 from synthetic import add, manifest, unit, words
 
 from rag.index.base.failpoint import CRASHED
+from rag.index.care.soundness import Inspector
 from rag.index.index import Index
 from rag.index.projection.chroma import ChromaVectors
 from rag.index.projection.generations import folder_of
@@ -87,12 +88,13 @@ class Ordeal:
 
     def check(self, method: str = "exact") -> None:
         """Everything acknowledged is there once and is found; nothing that went away is."""
-        catalogue = Catalogue(self.folder, writable=False)
+        catalogue = Inspector(self.folder, writable=False)
         stored: dict[str, list[str]] = {}
         entries = [entry for page in catalogue.all_occurrences() for entry in page]
         for entry in sorted(entries, key=lambda entry: entry.chunk.ordinal):
             stored.setdefault(entry.chunk.document_id, []).append(entry.chunk.text)
         assert catalogue.integrity() == []
+        assert list(catalogue.word_flaws()) == []
         catalogue.close()
         assert stored in (self.state, self.in_doubt)
         self.state = stored

@@ -11,8 +11,8 @@ from ingest.tokens import count_tokens
 from rag.models.base.errors import ContextOverflow, EndpointUnreachable
 from rag.models.chat.budget import TokenCounter
 from rag.models.endpoint import Endpoint, Timeouts
-from rag.query.fuse import Hit
-from rag.query.prompt import build_prompt
+from rag.query.base.hits import Hit
+from rag.query.context.prompt import build_prompt
 
 TEXT = "The mast of the Plover 22 is held by four bolts."
 MODEL, LISTED = "qwen3-8b", 4096

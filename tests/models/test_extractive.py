@@ -4,7 +4,7 @@ import pytest
 
 from rag.models.base.passages import NOT_IN_DOCUMENTS, Passage
 from rag.models.embedded.encoder import Encoder
-from rag.models.embedded.extractive import answer, find_terms
+from rag.models.embedded.extractive import answer
 from rag.models.embedded.weights import model_folder
 
 LEAVE = """\
@@ -44,7 +44,7 @@ def encode(weights_cache):
         ("How often must the pump be serviced?", 2, "The pump must be serviced every 500"),
         ("Who designed the service kit?", 2, "The service kit was designed by Martha"),
         ("Wie lange ist die Kündigungsfrist?", 3, "Die Kündigungsfrist beträgt drei Monate."),
-        ("How many seats does the room Birch have?", 4, "| Birch | 40 |"),
+        ("How many seats does the room Birch have?", 4, "Birch | 40"),
         ("公司总部位于哪里？", 5, "总部位于上海。"),
     ],
 )
@@ -61,7 +61,6 @@ def test_answer_quotes_the_sentence_that_says_it(encode, question, number, begin
     [
         "Which team won the ice hockey cup of 1954?",
         "What is the boiling point of mercury?",
-        "水银的沸点是多少度？",
         " ",
     ],
 )
@@ -123,9 +122,54 @@ def test_no_passages_no_answer(encode):
     assert answer("Anything?", [Passage(1, "a", "\n")], encode).score == 0
 
 
-def test_terms_ignore_case_plural_width_and_inflection():
-    assert find_terms("The Policies") == find_terms("policy")
-    assert find_terms("ＡＢＣ１２") == find_terms("abc12")
-    assert find_terms("Verträge") == find_terms("vertrags")
-    assert find_terms("机器学习") == ["机器", "器学", "学习"]
-    assert find_terms("1234567") == ["1234567"]
+def test_row_is_quoted_below_the_head_of_its_table(encode):
+    found = answer("How many seats does the room Birch have?", PASSAGES, encode)
+    assert found.text == '"Room | Seats" [4] "Birch | 40" [4]'
+
+
+def test_same_sentence_of_two_passages_is_quoted_once(encode):
+    sentence = "The pump must be serviced every 500 operating hours."
+    passages = [
+        Passage(1, "a", f"{sentence} It is blue."),
+        Passage(2, "b", f"Every 500 operating hours the pump must be serviced. {sentence}"),
+    ]
+    assert len(answer("How often must the pump be serviced?", passages, encode).sentences) == 1
+
+
+def test_at_most_three_sentences_are_quoted_in_reading_order(encode):
+    names = ("Ada", "Bob", "Cleo", "Dan")
+    text = " ".join(f"{name} works in the office of {name}town." for name in names)
+    found = answer("Who works in the office?", [Passage(1, "a", text)], encode, threshold=0)
+    places = [text.index(sentence) for _, sentence in found.sentences]
+    assert len(places) == 3
+    assert places == sorted(places)
+
+
+def test_title_is_not_preferred_to_a_sentence(encode):
+    passages = [
+        Passage(1, "a", "Heron 20 and Heron 22: service manual\n\nSee the next page for it."),
+        Passage(2, "b", "Without mooring the Heron 22 weighs 36 kg."),
+    ]
+    found = answer("How much does the Heron 22 weigh?", passages, encode)
+    assert found.sentences == ((2, "Without mooring the Heron 22 weighs 36 kg."),)
+
+
+def test_verdict_on_something_else_is_no_answer_to_why(encode):
+    faq = "May I paint the gate?\n\nYes, but why not paint the gate blue.\n\nThe gate is green since moss grew on it."
+    [(_, quoted), *_] = answer(
+        "Why is the gate green?", [Passage(1, "faq.md", faq)], encode
+    ).sentences
+    assert quoted.startswith("The gate is green")
+
+
+def test_verdict_is_an_answer_to_whether_something_is_so(encode):
+    faq = "May I paint the gate?\n\nYes, but not blue, if the gate is dry."
+    found = answer("May I paint the gate?", [Passage(1, "faq.md", faq)], encode)
+    assert found.sentences[0][1].startswith("Yes, but not blue")
+
+
+def test_what_is_a_little_like_the_question_is_quoted_rather_than_refused(encode):
+    text = "A lost device is reported to the help desk at once. The canteen opens at noon."
+    found = answer("Someone stole my notebook, what now?", [Passage(1, "it.md", text)], encode)
+    assert 0.1 < found.score < 0.25
+    assert not found.refused

@@ -14,6 +14,8 @@ import pytest
 
 from rag.models.base.errors import EndpointUnreachable
 from rag.models.base.passages import NOT_IN_DOCUMENTS, Passage, render_passages
+from rag.models.embedded.extractive import THRESHOLD
+from rag.models.embedded.extractive import answer as score_answer
 from rag.models.embedded.loopback import MAX_BODY_BYTES, serve_beside
 from rag.models.embedded.reply import Reply
 from rag.models.embedded.wire import EmbeddedServer, InProcessTransport
@@ -112,6 +114,18 @@ def test_chat_answers_from_the_passages(client, server):
 def test_chat_says_when_the_documents_do_not_hold_it(client):
     answer = ask(client, "Which team won the ice hockey cup of 1954?")
     assert answer.choices[0].message.content == NOT_IN_DOCUMENTS
+
+
+def test_chat_quotes_what_is_only_a_little_like_the_question(server):
+    text = "A lost device is reported to the help desk at once. The canteen opens at noon."
+    question = "Someone stole my notebook, what now?"
+    score = score_answer(question, [Passage(1, "it.md", text)], server.encoder.encode).score
+    assert THRESHOLD < score < 0.25
+    prompt = f"{render_passages([Passage(1, 'it.md', text)], '0123456789abcdef')}\n\nQuestion: {question}"
+    body = json.dumps({"model": "extractive", "messages": [{"role": "user", "content": prompt}]})
+    reply = server.handle("POST", "/v1/chat/completions", body.encode())
+    said = json.loads(b"".join(reply.body))["choices"][0]["message"]["content"]
+    assert said.startswith('"A lost device is reported')
 
 
 def test_chat_without_passages_says_so(client):

@@ -14,9 +14,10 @@ from rag.models.base.errors import (
 )
 from rag.models.base.messages import Delta, Message, Usage
 from rag.models.endpoint import Endpoint
-from rag.query.answer import REFUSAL, THINKING_SWITCHED_OFF, refuse, write_answer
-from rag.query.fuse import Hit
-from rag.query.prompt import Prompt
+from rag.query.base.answers import REFUSAL, refuse
+from rag.query.base.hits import Hit
+from rag.query.context.prompt import Prompt
+from rag.query.writing.write import THINKING_SWITCHED_OFF, write_answer
 
 TEXT = "The reactor starts at noon."
 HIT = Hit(Chunk("1", "a.md", 0, TEXT, 0, len(TEXT), 5, None, "A"), 0.9, 1, {"dense": 1})
@@ -25,12 +26,12 @@ PROMPT = Prompt((), (HIT,), 100, 50, context_tokens=4096, retrieved=1)
 
 def write(
     *deltas: Delta, prompt=PROMPT, model="stub", notes=(), on_text=print, on_thinking=print,
-    stream=lambda *deltas: iter(deltas),
+    stream=lambda *deltas: iter(deltas), strict=False,
 ):  # fmt: skip
     return write_answer(
         "When?", prompt, stream(*deltas), lambda _chunk, _offset: Place(),
         model=model, extractive=False, retrieve_seconds=0.5, notes=notes,
-        on_text=on_text, on_thinking=on_thinking,
+        on_text=on_text, on_thinking=on_thinking, strict=strict,
     )  # fmt: skip
 
 
@@ -78,6 +79,56 @@ def test_refusal_is_not_shown_and_cites_nothing(pieces):
 def test_late_refusal_without_a_source_is_one():
     answer = write(*words("Sorry, that is NOT_IN_DOCUMENTS."))
     assert (answer.text, answer.abstained) == (REFUSAL, True)
+
+
+REFUSALS = [
+    "I'm sorry, NOT_IN_DOCUMENTS.",
+    "NOT IN DOCUMENTS",
+    "Not in your documents.",
+    "The passages do not contain this information.",
+    "I'm sorry, but the provided passages don't mention the price. Please add more documents.",
+    "There is no information about pets in the passages.",
+    "I cannot answer that from the passages.",
+    "Die Passagen enthalten keine Information dazu.",
+    "Les passages ne contiennent pas cette information.",
+    "文档中没有提到这一点。",
+]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("said", REFUSALS)
+def test_refusal_in_a_models_own_words_is_one_and_is_never_shown(said, strict):
+    shown: list[str] = []
+    answer = write(*words(*said), on_text=shown.append, strict=strict)
+    assert (answer.text, answer.abstained, answer.notes, shown) == (REFUSAL, True, (), [])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The passages do not mention a price, but the reactor starts at noon.",
+        "The documents do not include spare parts.",
+        "The passages state that the reactor starts at noon.",
+        "I'm sorry to say that the reactor starts at noon.",
+        "The passages do not mention the price. The reactor starts at noon.",
+    ],
+)
+def test_answer_that_says_more_is_no_refusal_and_is_shown_whole(said):
+    shown: list[str] = []
+    answer = write(*words(*said), on_text=shown.append)
+    assert not answer.abstained
+    assert "".join(shown) == said
+
+
+def test_agreed_word_behind_an_answer_is_neither_shown_nor_kept():
+    shown: list[str] = []
+    answer = write(
+        *words(*"The reactor starts at noon [1]. NOT_IN_DOCUMENTS"), on_text=shown.append
+    )
+    assert "".join(shown).rstrip() == answer.text == "The reactor starts at noon [1]."
+    shown.clear()
+    write(*words("The reactor starts at NO", "ON [1]."), on_text=shown.append)
+    assert "".join(shown) == "The reactor starts at NOON [1]."
 
 
 def test_thinking_is_neither_quoted_nor_cited():
@@ -316,3 +367,56 @@ def test_blank_lines_before_the_answer_are_not_shown():
     shown: list[str] = []
     write(*words("\n\n", "At", " noon [1]."), on_text=shown.append)
     assert shown == ["At", " noon [1]."]
+
+
+def test_statements_are_checked_and_their_time_is_told():
+    answer = write(*words("The reactor starts at noon [1]. ", "It has nine pumps [1]."))
+    assert [(s.supported, s.numbers) for s in answer.statements] == [(True, (1,)), (False, (1,))]
+    assert answer.support_rate == 0.5
+    assert 0 < answer.timings.verify_seconds < 1
+    assert "nine pumps" in answer.text
+
+
+def test_strict_answer_shows_only_what_was_found_held():
+    shown: list[str] = []
+    answer = write(
+        *words("It has nine", " pumps [1]. The reactor", " starts at noon", " [1]. Dogs ", "bite."),
+        on_text=shown.append, strict=True,
+    )  # fmt: skip
+    assert "".join(shown) == answer.text == "The reactor starts at noon [1]."
+    assert (answer.support_rate, answer.abstained) == (1.0, False)
+    assert answer.notes == ("2 sentences without support left out",)
+
+
+def test_strict_answer_shows_a_sentence_as_soon_as_the_next_begins():
+    shown: list[tuple[str, int]] = []
+    pieces = ["The reactor starts at noon [1].", " The", " reactor starts at noon [1]."]
+    seen = 0
+
+    def stream(*deltas):
+        nonlocal seen
+        for delta in deltas:
+            seen += 1
+            yield delta
+
+    write(
+        *words(*pieces), stream=stream, on_text=lambda text: shown.append((text, seen)), strict=True
+    )
+    assert shown[0] == ("The reactor starts at noon [1].", 2)
+    assert "".join(text for text, _ in shown) == "".join(pieces)
+
+
+def test_strict_answer_without_a_held_sentence_is_a_refusal():
+    shown: list[str] = []
+    answer = write(*words("It has nine pumps [1]."), on_text=shown.append, strict=True)
+    assert (answer.text, answer.abstained, answer.citations, shown) == (REFUSAL, True, (), [])
+    assert answer.notes == ("nothing of what the model wrote is in the passages",)
+
+
+def test_strict_answer_hides_a_thought_that_was_left_open():
+    shown: list[str] = []
+    answer = write(
+        *words("<think>The reactor starts at noon [1]. Or", " not?</think>The reactor", " starts at noon [1]."),
+        on_text=shown.append, strict=True,
+    )  # fmt: skip
+    assert "".join(shown) == answer.text == "The reactor starts at noon [1]."

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.base.documents import Chunk, Place
-from rag.query.cite import cite
-from rag.query.fuse import Hit
+from rag.query.base.hits import Hit
+from rag.query.verify.check import check_answer
 
 LEAVE = (
     "Everyone has 27 working days of leave.\nUp to five days may be carried\nover until "
@@ -25,6 +25,11 @@ CONTEXT = (hit(1, LEAVE, start=100), hit(2, TRAVEL))
 
 def place_at(chunk: Chunk, offset: int) -> Place:
     return Place(chunk.page, f"p. {chunk.page}")
+
+
+def cite(text: str, context, place_at):
+    checked = check_answer(text, context, place_at)
+    return checked.text, checked.citations
 
 
 def citations(text: str):

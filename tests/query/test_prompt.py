@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from ingest.base.documents import Chunk
 from ingest.tokens import count_tokens
 from rag.models.base.errors import ContextOverflow
-from rag.models.base.passages import Passage, read_passages, render_passages
-from rag.query.fuse import Hit
-from rag.query.prompt import SYSTEM, build_prompt, label
+from rag.models.base.passages import read_passages, render_passages
+from rag.query.base.hits import Hit, label
+from rag.query.context.prompt import SYSTEM, build_prompt, show_passage
 
 FENCE = "0123456789abcdef"
+TAIL = "Answer in English.\n\nQuestion: What?"
 
 
 def hit(rank: int, text: str, page: int | None = None, heading: str = "Title") -> Hit:
@@ -129,7 +130,7 @@ def test_prompt_and_answer_never_exceed_the_context(texts, ratio, context, answe
         return
     assert prompt.tokens + prompt.answer_tokens <= context
     assert sum(count(message.content) for message in prompt.messages) + 64 <= prompt.tokens
-    room = context - prompt.answer_tokens - 64 - count(SYSTEM) - count("\n\nQuestion: What?")
+    room = context - prompt.answer_tokens - 64 - count(SYSTEM) - count(f"\n\n{TAIL}")
     alone = [h for h in hits if count(block(h, 1)) <= room]
     assert list(prompt.context) == alone[: len(prompt.context)]
     if len(prompt.context) < len(alone):
@@ -139,7 +140,7 @@ def test_prompt_and_answer_never_exceed_the_context(texts, ratio, context, answe
 
 def block(hit, number):
     """A passage as it stands in a prompt."""
-    return render_passages([Passage(number, label(hit.chunk), hit.chunk.text)], FENCE) + "\n\n"
+    return render_passages([show_passage(hit, number)], FENCE) + "\n\n"
 
 
 @given(

@@ -13,9 +13,9 @@ from rag.models.chat.budget import TokenCounter
 from rag.models.discover import list_models
 from rag.models.endpoint import Endpoint, Timeouts
 from rag.pipeline import Pipeline
-from rag.query.answer import write_answer
-from rag.query.fuse import Hit
-from rag.query.prompt import build_prompt
+from rag.query.base.hits import Hit
+from rag.query.context.prompt import build_prompt
+from rag.query.writing.write import write_answer
 from rag.settings import Settings
 
 HANDBOOK = Path(__file__).parents[2] / "data" / "documents" / "handbook"
@@ -146,7 +146,7 @@ def test_question_is_answered_within_the_context_whatever_was_set(
     settings = Settings.load({
         "embedding_endpoint": "embedded", "chat_endpoint": llama_chat_url, "answer_tokens": 24,
         "index_dir": tmp_path / "index", "cache_dir": weights_cache, "top_k": 60,
-        "context_tokens": said, "chunk_tokens": 64,
+        "context_tokens": said, "chunk_tokens": 64, "passages_tokens": 8000,
     })  # fmt: skip
     with Pipeline(settings) as pipeline:
         pipeline.ingest(HANDBOOK)

@@ -7,12 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.base.errors import FolderError
-from rag.addresses import EMBEDDED
-from rag.cli.commands.ask import answer_one
+from rag.cli.asking.ask import answer_one
 from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, prepared
 from rag.cli.show import show_report
+from rag.history.kept import Request
+from rag.models.base.addresses import EMBEDDED
 from rag.pipeline import Pipeline
 from rag.settings import Settings
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
         return _show(load_settings(options), options.question, terminal)
     # Windows does not delete what the search still holds open.
     with TemporaryDirectory(prefix="rag-demo-", ignore_cleanup_errors=True) as folder:
-        settings = load_settings(options, index_dir=folder)
+        settings = load_settings(options, index_dir=folder, keep_answers=False)
         return _show(settings, options.question, terminal)
 
 
@@ -44,7 +45,7 @@ def _show(settings: Settings, question: list[str], terminal: Terminal) -> int:
     with Pipeline(settings) as pipeline:
         for asked in [" ".join(question)] if question else QUESTIONS:
             terminal.say(f'\n$ rag ask "{asked}"', "bold")
-            answer_one(pipeline, asked, None, terminal)
+            answer_one(pipeline, Request(asked), terminal)
     terminal.note("\nNow yours: rag ingest FOLDER, then rag ask (with LM Studio running,")
     terminal.note("or with --embedded for the model you just saw).")
     return 0

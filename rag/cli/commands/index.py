@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from ingest.base.documents import Failure
 from ingest.base.errors import FolderError, PipelineError
 from ingest.discover.ignore import printable_name
-from rag.addresses import EMBEDDED
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings
 from rag.cli.show import show_json, show_skipped
@@ -21,6 +20,7 @@ from rag.health.report import name_file
 from rag.health.words import count_of
 from rag.index.index import Index
 from rag.index.store.records import StoredDocument, storable
+from rag.models.base.addresses import EMBEDDED
 
 if TYPE_CHECKING:
     from ingest.base.documents import Plan

@@ -123,7 +123,7 @@ def run_server(options: argparse.Namespace, terminal: Terminal) -> int:
 
     settings = load_settings(options)
     pull(settings, terminal)
-    server = EmbeddedServer(settings.cache_dir, settings.refusal_threshold)
+    server = EmbeddedServer(settings.cache_dir)
 
     def announce(address: str) -> None:
         terminal.note(f"the embedded model answers at {address} (Ctrl-C stops)")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.base.errors import SettingsError
-from rag.addresses import EMBEDDED
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, prepared, warn_of_remote
 from rag.cli.show import show_json
+from rag.models.base.addresses import EMBEDDED
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def run_import(options: argparse.Namespace, terminal: Terminal) -> int:
     """Make the index from an exported file, then verify it; 1 when it is not sound."""
     from rag.index.transfer import import_index
     from rag.index.verify import verify
+    from rag.query.evidence.calibration import forget_calibration
 
     settings = load_settings(options)
     with terminal.waiting("importing ..."):
@@ -70,12 +71,15 @@ def run_import(options: argparse.Namespace, terminal: Terminal) -> int:
             replace=options.force,
             roots=_places(options.root),
         )
+        is_forgotten = forget_calibration(settings.index_dir)
         findings = verify(settings.index_dir)
     damaged = any(finding.damage for finding in findings)
     if options.json:
         show_json(terminal, {"imported": done, "sound": not damaged, "findings": findings})
         return int(damaged)
     terminal.say(f"imported {_describe(done.contents)}")
+    if is_forgotten:
+        terminal.note("what was calibrated for the index before is gone: rag calibrate")
     if done.warning:
         terminal.warn(done.warning)
     for finding in findings:

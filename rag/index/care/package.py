@@ -20,6 +20,8 @@ from rag.index.base.errors import DiskFull, IndexDamaged, IndexFault, IndexMisma
 from rag.index.store.catalogue import FILE_NAME, FORMAT
 
 KIND = "foldercite index"
+_OLDEST = 2
+"""Format 2 of the catalogue has the same tables as 3, but for the words, which stay out."""
 EXPORT_FORMAT = 1
 MOST_COMPRESSED = 200
 """A catalogue is text and vectors: deflate makes it a few times smaller, a bomb a thousand."""
@@ -127,7 +129,7 @@ def _refuse_newer(export_format: int, catalogue_format: int) -> None:
             f"this one reads up to {EXPORT_FORMAT}.{FORMAT})",
             "update the program",
         )
-    if catalogue_format < FORMAT:
+    if catalogue_format < _OLDEST:
         raise IndexMismatch(
             f"the file holds an index of format {catalogue_format}, this program reads {FORMAT}",
             "export it again with a newer program, or ingest the folders: rag ingest FOLDER",

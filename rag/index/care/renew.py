@@ -17,7 +17,7 @@ from rag.index.store.catalogue import FILE_NAME, UNREAD, Catalogue
 from rag.index.store.database import Row, translated
 from rag.index.store.records import storable
 from rag.index.store.schema import TELL_ALL
-from rag.index.store.upgrade import safety_copy
+from rag.index.store.upgrade import safety_copies
 
 FINISHED = f"{FILE_NAME}.repaired-"
 """What a repaired catalogue is called, with the date, until it has taken its place."""
@@ -215,14 +215,13 @@ def _remove(path: Path, suffixes: Sequence[str]) -> None:
 def leftovers(folder: Path, current: Path) -> list[Path]:
     """Return what runs that were ended left in the folder of an index; the rest is in use.
 
-    `current` is the folder of the Chroma in use; with it a catalogue of format 1 has done its
-    duty.  What was damaged is kept for its owner.
+    `current` is the folder of the Chroma in use; with it a catalogue of an older format
+    has done its duty.  What was damaged is kept for its owner.
     """
     patterns = (f"{FILE_NAME}.new*", "import-*", "index-*")
     found = {path for pattern in patterns for path in folder.glob(pattern)}
-    before = safety_copy(folder / FILE_NAME)
-    if current.is_dir() and before.exists():
-        found.add(before)
+    if current.is_dir():
+        found.update(path for path in safety_copies(folder / FILE_NAME) if path.exists())
     return sorted(found - {current})
 
 

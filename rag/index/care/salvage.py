@@ -18,6 +18,7 @@ from rag.index.store.catalogue import FILE_NAME, FORMAT
 from rag.index.store.database import create
 from rag.index.store.records import vector_row
 from rag.index.store.schema import PUT_VECTOR, SCHEMA
+from rag.index.store.words import fill_words
 
 _LEFT_OVER = (
     "DELETE FROM chunks WHERE NOT EXISTS (SELECT 1 FROM documents d"
@@ -132,6 +133,7 @@ def _leave_out_unsound(
         if described is None:
             target.execute("DELETE FROM meta")
         forget_chroma(target)
+        fill_words(target)
         documents, chunks, vectors = (
             int(target.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
             for table in ("documents", "chunks", "vectors")

@@ -16,11 +16,12 @@ import numpy
 from ingest.base.documents import chunk_id
 from ingest.embed import vector_key
 from rag.index.base.errors import IndexDamaged
-from rag.index.store import records
-from rag.index.store.catalogue import Catalogue
-from rag.index.store.database import Row
+from rag.index.store import records, schema
+from rag.index.store.catalogue import FILE_NAME, Catalogue
+from rag.index.store.database import Row, connect
 from rag.index.store.records import blob, hash_text, integer
 from rag.index.store.schema import SCHEMA
+from rag.index.store.words import PREPARED_AS, join_terms
 
 UNIT_TOLERANCE = 1e-3
 NUMBERS = ("generation", "tombstones", "wanted", "chroma_documents", "ingested_ns")
@@ -53,6 +54,16 @@ _SCHEMA = "SELECT type, name FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'"
 _LEFT_TEXTS = """
 SELECT count(*) FROM texts
 WHERE NOT EXISTS (SELECT 1 FROM chunks WHERE text_number = texts.number)"""
+
+_WORDS = {
+    "passages cannot be found by their words": (
+        "SELECT count(*) FROM chunks WHERE number NOT IN (SELECT id FROM words_docsize)"
+    ),
+    "passages that are gone have words": (
+        "SELECT count(*) FROM words_docsize WHERE id NOT IN (SELECT number FROM chunks)"
+    ),
+}
+_WORDS_COMPARED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,31 @@ class Inspector(Catalogue):
     def left_texts(self) -> int:
         """Return how many texts there are that no chunk has."""
         return integer(self._rows(_LEFT_TEXTS)[0][0])
+
+    def word_flaws(self) -> Iterator[str]:
+        """Yield how the word index differs from what the chunks say."""
+        for what, sql in _WORDS.items():
+            if count := integer(self._rows(sql)[0][0]):
+                yield f"{count} {what}"
+        if self.meta("words") == PREPARED_AS:  # else the next writer makes all anew
+            every = max(1, self.count("chunks") // _WORDS_COMPARED)
+            rows = self._rows(f"{schema.WORDS_COMPARED} WHERE c.number % ? = 0", (every,))
+            wrong = sum(join_terms(*map(str, parts)) != terms for *parts, terms in rows)
+            if wrong:
+                yield f"{wrong} of {len(rows)} passages compared have other words"
+        if self._has_broken_words():
+            yield "the lists of words do not fit the passages they are of"
+
+    def _has_broken_words(self) -> bool:
+        """Let FTS5 compare its lists with its rows, which it only does where it may write."""
+        try:
+            with contextlib.closing(connect(self.folder / FILE_NAME, "rw")) as connection:
+                connection.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+        except sqlite3.OperationalError:
+            return False
+        except sqlite3.DatabaseError:
+            return True
+        return False
 
     def unused_vectors(self) -> tuple[int, int]:
         """Return how many vectors no chunk has, and how many bytes they take."""

@@ -16,6 +16,7 @@ from rag.index.store.records import (
     integer,
     storable,
 )
+from rag.index.store.words import read_varints
 
 __all__ = ["FILE_NAME", "FORMAT", "UNREAD", "Catalogue"]
 
@@ -110,6 +111,11 @@ class Catalogue(Facts):
 
     # ---- chunks
 
+    def has_more_than(self, number: int) -> bool:
+        """Return whether there are more chunks than that; cheap, unlike to count them."""
+        rows = self._rows("SELECT 1 FROM chunks LIMIT 1 OFFSET ?", (number,))
+        return bool(rows)
+
     def count_selected(self, selection: Selection) -> int:
         """Return how many chunks are in the documents selected."""
         where, values = records.where_selected(selection)
@@ -121,9 +127,10 @@ class Catalogue(Facts):
     ) -> Iterator[tuple[int, int]]:
         """Yield (number of a vector, number of a text) for what the chunks selected have."""
         where, values = records.where_selected(selection or Selection())
+        source = "chunks c" if selection is None else schema.DOCUMENTS_OF_CHUNKS
         sql = (
             "SELECT DISTINCT c.vector_number, c.text_number"  # noqa: S608
-            f" FROM {schema.DOCUMENTS_OF_CHUNKS} WHERE {where} AND c.vector_number IN ({{}})"
+            f" FROM {source} WHERE {where} AND c.vector_number IN ({{}})"
         )
         for vector, text in self._rows_in(sql, vectors, values):
             yield integer(vector), integer(text)
@@ -131,7 +138,8 @@ class Catalogue(Facts):
     def occurrences(self, texts: Sequence[int], selection: Selection | None) -> list[Occurrence]:
         """Return every chunk selected that has one of the texts; the texts go by number."""
         where, values = records.where_selected(selection or Selection())
-        sql = f"{schema.OCCURRENCES} WHERE {where} AND c.text_number IN ({{}})"
+        select = schema.OCCURRENCES if selection is None else schema.SELECTED_OCCURRENCES
+        sql = f"{select} WHERE {where} AND c.text_number IN ({{}})"
         return [records.read_occurrence(row) for row in self._rows_in(sql, texts, values)]
 
     def all_occurrences(self, page: int = 1000) -> Iterator[list[Occurrence]]:
@@ -141,6 +149,69 @@ class Catalogue(Facts):
         while rows := self._rows(sql, (last, page)):
             last = integer(rows[-1][-1])
             yield [records.read_occurrence(row) for row in rows]
+
+    def vectors_of_chunks(self, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (id, vector) of those of the chunks that there are, in any order."""
+        for id, vector in self._rows_in(schema.VECTORS_OF_CHUNKS, ids):
+            yield str(id), blob(vector)
+
+    # ---- the words of chunks
+
+    def count_words(self) -> tuple[int, int]:
+        """Return of how many chunks there are words, and how many words that is in all.
+
+        FTS5 keeps both in the first row of its data, for its own bm25: variable-length integers
+        of seven bits a byte, the highest first (sqlite.org/fts5.html, "The Averages Record").
+        """
+        rows = self._rows("SELECT block FROM words_data WHERE id = 1")
+        numbers = read_varints(blob(rows[0][0])) if rows else []
+        return (numbers[0], numbers[1]) if len(numbers) > 1 else (0, 0)
+
+    def count_chunks_with(self, term: str) -> int:
+        """Return how many chunks hold a term."""
+        rows = self._rows("SELECT doc FROM word_counts WHERE term = ?", (term,))
+        return integer(rows[0][0]) if rows else 0
+
+    def places_of(self, term: str) -> str:
+        """Return the numbers of the chunks that hold a term, each as often as it does.
+
+        One text of numbers and commas, as a hundred thousand rows would take ten times as long.
+        """
+        rows = self._rows("SELECT group_concat(doc) FROM word_places WHERE term = ?", (term,))
+        return str(rows[0][0] or "")
+
+    def word_lengths(self) -> tuple[str, bytes]:
+        """Return the numbers of all chunks, with commas, and how many terms each has, as varints.
+
+        FTS5 keeps them for its own bm25 (sqlite.org/fts5.html, "The %_docsize Table").
+        """
+        sql = "SELECT group_concat(id), group_concat(hex(sz), '') FROM words_docsize"
+        numbers, lengths = self._rows(sql)[0]
+        return str(numbers or ""), bytes.fromhex(str(lengths or ""))
+
+    def text_numbers(self) -> tuple[str, str]:
+        """Return the numbers of all chunks, and in that order those of their texts, with commas."""
+        sql = "SELECT group_concat(number), group_concat(text_number) FROM chunks"
+        numbers, texts = self._rows(sql)[0]
+        return str(numbers or ""), str(texts or "")
+
+    def chunk_numbers(self, selection: Selection) -> str:
+        """Return the numbers of the chunks selected, with commas, in any order."""
+        where, values = records.where_selected(selection)
+        sql = f"SELECT group_concat(c.number) FROM {schema.CHUNKS_OF_DOCUMENTS} WHERE {where}"  # noqa: S608
+        return str(self._rows(sql, values)[0][0] or "")
+
+    def words_of(self, numbers: Sequence[int]) -> Iterator[tuple[int, int, str]]:
+        """Yield (number, number of its text, terms with blanks between) of chunks by number."""
+        for number, text, terms in self._rows_in(schema.WORDS_OF, numbers):
+            yield integer(number), integer(text), str(terms)
+
+    def words_of_chunks(self, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield (id, terms with blanks between) of those of the chunks that there are."""
+        for id, terms in self._rows_in(schema.WORDS_OF_IDS, ids):
+            yield str(id), str(terms)
+
+    # ---- the chunks of a document
 
     def chunks(self, root: str, document_id: str) -> list[Chunk]:
         """Return the chunks of a document in reading order."""
@@ -164,7 +235,8 @@ class Catalogue(Facts):
         rows = self._rows(
             schema.NEIGHBOURS, (chunk.id, chunk.ordinal - before, chunk.ordinal + after)
         )
-        return [records.read_chunk(row) for row in rows]
+        others = [records.read_chunk(row) for row in rows]
+        return sorted([*others, chunk], key=lambda one: one.ordinal)
 
     def place_at(self, chunk: Chunk, offset: int) -> Place:
         """Return the page that holds a character of the chunk's document."""

@@ -12,9 +12,10 @@ from rag.index.store import schema
 from rag.index.store.database import DAMAGE_HINT, Database, Row, Value, create, find_log, log_of
 from rag.index.store.records import integer
 from rag.index.store.upgrade import upgrade
+from rag.index.store.words import PREPARED_AS, fill_words
 
 FILE_NAME = "catalogue.sqlite"
-FORMAT = 2
+FORMAT = 3
 
 _PAGE = 500
 """Values in one `IN (...)`: every SQLite allows at least 999."""
@@ -38,6 +39,8 @@ class Facts:
         self._log = find_log(path)
         self.upgraded = writable and upgrade(path)
         self._database = Database(path, FORMAT, writable=writable)
+        if writable:
+            self._renew_old_words()
 
     def find_losses(self) -> list[str]:
         """Return what a crash, or a hand, took away since the file was last closed in order.
@@ -109,6 +112,24 @@ class Facts:
             f"{count} of the {table!s} point nowhere, where {parent!s} should be"
             for (table, parent), count in broken.items()
         ]
+
+    def renew_words(self) -> None:
+        """Make the word index anew from the chunks, in one transaction."""
+        self._database.rebuild("words", fill_words)
+
+    def optimize_words(self) -> None:
+        """Merge the word index into one piece, which is smaller and read faster."""
+        with self._database.transaction("optimize_words"):
+            self._run("INSERT INTO words (words) VALUES ('optimize')")
+
+    def _renew_old_words(self) -> None:
+        """Make the word index anew where other terms were prepared than are now."""
+        try:
+            if self.meta("words") != PREPARED_AS:
+                self.renew_words()
+        except BaseException:
+            self.close()
+            raise
 
     def _set_meta(self, facts: Mapping[str, str | int]) -> None:
         rows = [(key, str(value)) for key, value in facts.items()]

@@ -10,23 +10,10 @@ from zlib import crc32
 
 from ingest.base.documents import Chunk, Document, Failure, Health, Known, Page
 from rag.index.base.errors import IndexDamaged
+from rag.index.base.selection import Selection as Selection
+from rag.index.base.selection import storable as storable
+from rag.index.base.selection import where_selected as where_selected
 from rag.index.store.database import DAMAGE_HINT, Row, Value
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which documents to search: all conditions that are given must hold.
-
-    Several values of one condition mean any of them.  `path_globs` are matched against the
-    document id (`*` crosses folders, case counts); `suffixes` are like ".pdf", in any case;
-    `roots` are folders that were ingested, `collections` names under which such were put.
-    """
-
-    path_globs: tuple[str, ...] = ()
-    media_types: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
-    collections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +41,7 @@ class StoredDocument:
     split_chunks: int = 0
     size_bytes: int = 0
     chunks: int = 0
+    mtime_ns: int = 0
 
     @property
     def page_count(self) -> int:
@@ -78,12 +66,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A chunk with the numbers of its text and vector: chunks of one text share the number."""
+    """A chunk, its number, and those of its text and vector: chunks of one text share them."""
 
     chunk: Chunk
     root: str
     text: int
     vector: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,28 +84,6 @@ class Copy:
     page: int | None
     place: str
     heading: str
-
-
-def where_selected(selection: Selection) -> tuple[str, list[Value]]:
-    """Return a condition on `documents d` and the values it needs."""
-    parts: list[str] = ["1"]
-    values: list[Value] = []
-    if selection.path_globs:
-        parts.append(f"({' OR '.join(['d.id GLOB ?'] * len(selection.path_globs))})")
-        values.extend(map(storable, selection.path_globs))
-    for column, allowed in (("d.media_type", selection.media_types), ("d.root", selection.roots)):
-        if allowed:
-            parts.append(f"{column} IN ({','.join('?' * len(allowed))})")
-            values.extend(map(storable, allowed))
-    if selection.collections:
-        marks = ",".join("?" * len(selection.collections))
-        parts.append(f"d.root IN (SELECT root FROM roots WHERE collection IN ({marks}))")  # noqa: S608
-        values.extend(map(storable, selection.collections))
-    if selection.suffixes:
-        parts.append(f"({' OR '.join(['substr(lower(d.id), ?) = ?'] * len(selection.suffixes))})")
-        for suffix in selection.suffixes:
-            values.extend((-len(suffix), suffix.lower()))
-    return " AND ".join(parts), values
 
 
 def hash_text(text: str) -> str:
@@ -194,8 +161,8 @@ def read_entry(row: Row) -> Entry:
 
 def read_occurrence(row: Row) -> Occurrence:
     """Return the record of a row of `OCCURRENCES`."""
-    root, text, vector, _ = row[11:]
-    return Occurrence(read_chunk(row), str(root), integer(text), integer(vector))
+    root, *numbers = row[11:]
+    return Occurrence(read_chunk(row), str(root), *map(integer, numbers))
 
 
 def read_known(row: Row) -> Known:
@@ -211,7 +178,7 @@ def read_document(row: Row) -> StoredDocument:
     """Return the record of a row of `DOCUMENTS`."""
     root, name, media_type, title, status, reason, message, hint, *texts = map(str, row[:11])
     encoding, language, collection = texts
-    notes, pages, unknown_share, split_chunks, size_bytes, chunks = row[11:]
+    notes, pages, unknown_share, split_chunks, size_bytes, mtime_ns, chunks = row[11:]
     return StoredDocument(
         root,
         name,
@@ -230,6 +197,7 @@ def read_document(row: Row) -> StoredDocument:
         split_chunks=integer(split_chunks),
         size_bytes=integer(size_bytes),
         chunks=integer(chunks),
+        mtime_ns=integer(mtime_ns),
     )
 
 
@@ -278,11 +246,6 @@ def read_pages(text: str) -> list[Page]:
         Page(start, label, score, tuple(findings))
         for start, label, score, findings in json.loads(text)
     ]
-
-
-def storable(text: str) -> str:
-    """Return the text as SQLite can hold it: lone surrogates (of file names) are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def integer(value: Value) -> int:

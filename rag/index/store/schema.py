@@ -4,11 +4,22 @@ from __future__ import annotations
 
 TABLES = ("roots", "documents", "texts", "vectors", "chunks", "outbox")
 
+# Terms are prepared by us and set apart by blanks, so every sign belongs to one.  They are kept
+# as they are: what a chunk was found by is then what goes with it.
+WORDS = (
+    """
+CREATE VIRTUAL TABLE words USING fts5 (
+    terms, tokenize = "ascii tokenchars '!#$%&()*+,-./:;<=>?@[\\]^_`{|}~'''"
+)""",
+    "CREATE VIRTUAL TABLE word_counts USING fts5vocab (words, row)",
+    "CREATE VIRTUAL TABLE word_places USING fts5vocab (words, instance)",
+)
+
 # A text stands once however many chunks have it, and so does a vector.  Their numbers are never
 # given twice: what was read under one cannot become something else.  What a row that is lost or
 # changed would not tell itself stands elsewhere: how many chunks a document has, and the CRC-32
 # of a vector.
-SCHEMA = """
+PLAIN = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE roots (
     root TEXT PRIMARY KEY, collection TEXT NOT NULL DEFAULT 'default'
@@ -52,6 +63,8 @@ CREATE TABLE outbox (
     op TEXT NOT NULL CHECK (op IN ('upsert', 'delete'))
 )"""
 
+SCHEMA = ";\n".join((PLAIN, *WORDS))
+
 # ---- writing
 
 PUT_ROOT = "INSERT INTO roots (root) VALUES (?) ON CONFLICT DO NOTHING"
@@ -90,6 +103,15 @@ ON CONFLICT (id) DO UPDATE SET
     page = excluded.page, heading = excluded.heading, place = excluded.place,
     columns = excluded.columns, vector_number = excluded.vector_number"""
 
+# A number that is given again must find nothing under it, whatever went wrong before.
+PUT_WORDS = """
+INSERT OR REPLACE INTO words (rowid, terms) SELECT number, ? FROM chunks WHERE id = ?"""
+
+OLD_CHUNKS = """
+SELECT id, text_number, heading, columns FROM chunks WHERE root = ? AND document_id = ?"""
+
+DROP_WORDS = "DELETE FROM words WHERE rowid = (SELECT number FROM chunks WHERE id = ?)"
+
 DROP_TEXTS = """
 DELETE FROM texts WHERE number IN ({})
     AND NOT EXISTS (SELECT 1 FROM chunks WHERE text_number = texts.number)"""
@@ -102,6 +124,10 @@ TELL_ALL = """
 INSERT INTO outbox (key, op) SELECT key, 'upsert' FROM vectors v
 WHERE EXISTS (SELECT 1 FROM chunks WHERE vector_number = v.number) ORDER BY number"""
 
+WORDS_OF_CHUNKS = """
+SELECT c.number, c.heading, c.columns, t.text
+FROM chunks c JOIN texts t ON t.number = c.text_number ORDER BY c.number"""
+
 # ---- documents
 
 KNOWN = """
@@ -111,7 +137,7 @@ FROM documents WHERE root = ?"""
 
 DOCUMENTS = """
 SELECT d.root, d.id, media_type, title, status, reason, message, hint, encoding, language,
-    collection, notes, pages, unknown_share, split_chunks, size_bytes,
+    collection, notes, pages, unknown_share, split_chunks, size_bytes, mtime_ns,
     (SELECT count(*) FROM chunks c WHERE c.root = d.root AND c.document_id = d.id)
 FROM documents d JOIN roots r ON r.root = d.root ORDER BY d.root, d.id"""
 
@@ -127,9 +153,9 @@ CHUNKS_OF_DOCUMENTS = "chunks c JOIN documents d ON d.root = c.root AND d.id = c
 # Where few chunks are looked for: SQLite keeps the order of a CROSS JOIN.
 DOCUMENTS_OF_CHUNKS = CHUNKS_OF_DOCUMENTS.replace("JOIN", "CROSS JOIN")
 
-OCCURRENCES = f"""
-SELECT {_CHUNK}, c.root, c.text_number, c.vector_number, c.number
-FROM {DOCUMENTS_OF_CHUNKS} {_WITH_TEXT}"""  # noqa: S608
+_OCCURRENCES = f"SELECT {_CHUNK}, c.root, c.text_number, c.vector_number, c.number"
+OCCURRENCES = f"{_OCCURRENCES} FROM chunks c {_WITH_TEXT}"
+SELECTED_OCCURRENCES = f"{_OCCURRENCES} FROM {DOCUMENTS_OF_CHUNKS} {_WITH_TEXT}"
 
 ENTRIES = f"""
 SELECT {_CHUNK}, c.root, d.media_type, v.number, v.key, v.vector
@@ -143,7 +169,8 @@ ORDER BY c.ordinal"""  # noqa: S608
 
 NEIGHBOURS = f"""
 SELECT {_CHUNK} FROM chunks o JOIN chunks c ON o.root = c.root AND o.document_id = c.document_id
-{_WITH_TEXT} WHERE o.id = ? AND c.ordinal BETWEEN ? AND ? ORDER BY c.ordinal"""  # noqa: S608
+{_WITH_TEXT} WHERE o.id = ? AND c.ordinal BETWEEN ? AND ? AND c.number <> o.number
+ORDER BY c.ordinal"""  # noqa: S608
 
 SHARED_CHUNKS = """
 SELECT c.root, c.document_id, count(*) FROM chunks c
@@ -162,6 +189,25 @@ JOIN chunks o ON o.text_number = s.text_number
 GROUP BY c.root, c.document_id, o.root, o.document_id ORDER BY 5, 3 DESC, 4 DESC"""
 
 PAGES = f"SELECT d.pages FROM {CHUNKS_OF_DOCUMENTS} WHERE c.id = ?"  # noqa: S608
+
+VECTORS_OF_CHUNKS = """
+SELECT c.id, v.vector FROM chunks c JOIN vectors v ON v.number = c.vector_number
+WHERE c.id IN ({})"""
+
+# ---- words
+
+# FTS5 keeps in words_content what was put in: id is the number of a row, c0 its first column
+# (sqlite.org/fts5.html, "The %_content Table"); to read it there takes half the time.
+WORDS_OF = """
+SELECT w.id, c.text_number, w.c0 FROM chunks c CROSS JOIN words_content w ON w.id = c.number
+WHERE c.number IN ({})"""
+
+WORDS_COMPARED = """
+SELECT c.heading, c.columns, t.text, w.terms
+FROM chunks c JOIN texts t ON t.number = c.text_number CROSS JOIN words w ON w.rowid = c.number"""
+
+WORDS_OF_IDS = """
+SELECT c.id, w.c0 FROM chunks c CROSS JOIN words_content w ON w.id = c.number WHERE c.id IN ({})"""
 
 # ---- vectors in use: those that a chunk has
 

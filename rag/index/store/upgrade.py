@@ -1,4 +1,4 @@
-"""A catalogue of format 1 in, the same in today's format out, in one transaction."""
+"""A catalogue of an older format in, the same in today's out, in one transaction."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from rag.index.base.errors import IndexDamaged
 from rag.index.base.failpoint import reach
 from rag.index.store.database import DAMAGE_HINT, connect, translated
 from rag.index.store.records import hash_text
-from rag.index.store.schema import SCHEMA, TELL_ALL
+from rag.index.store.schema import PLAIN, TELL_ALL
+from rag.index.store.words import fill_words
 
-_OLD = ("documents", "chunks", "vectors")
+_OLD = (1, 2)
+_TABLES = ("documents", "chunks", "vectors")
 
 # Vectors keep their keys, so that nothing is embedded again.  Chroma knew chunks by their ids
 # and has to be told everything anew.
@@ -45,36 +47,41 @@ UPDATE documents SET chunk_count = (
     SELECT count(*) FROM chunks c WHERE c.root = documents.root AND c.document_id = documents.id);
 DROP TABLE chunks_1; DROP TABLE documents_1; DROP TABLE vectors_1;
 {tell_all};
-INSERT OR REPLACE INTO meta VALUES ('generation', '0'), ('seal', ''), ('tombstones', '0');
-PRAGMA user_version = 2"""
+INSERT OR REPLACE INTO meta VALUES ('generation', '0'), ('seal', ''), ('tombstones', '0')"""
 
 
-def safety_copy(path: Path) -> Path:
-    """Return where a catalogue of format 1 is kept until the new one was opened once more."""
-    return path.with_name(f"{path.name}.format-1")
+def safety_copies(path: Path) -> list[Path]:
+    """Return where catalogues of older formats are kept until the new one was opened once more."""
+    return [_safety_copy(path, version) for version in _OLD]
+
+
+def _safety_copy(path: Path, version: int) -> Path:
+    return path.with_name(f"{path.name}.format-{version}")
 
 
 def upgrade(path: Path) -> bool:
-    """Bring a catalogue of format 1 into format 2; return whether it was one.
+    """Bring a catalogue of format 1 or 2 into format 3; return whether it was one.
 
     The caller holds the writer's lock.  The old file is copied first.  A crash or a full disk
-    leaves format 1 as it was.  Raises IndexDamaged, DiskFull.
+    leaves it as it was.  Format 2 only lacks the word index.  Raises IndexDamaged, DiskFull.
     """
     with translated(path), contextlib.closing(connect(path, "rw")) as connection:
-        if connection.execute("PRAGMA user_version").fetchone() != (1,):
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in _OLD:
             return False
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-        if not tables.issuperset(_OLD):
+        if not tables.issuperset(_TABLES):
             return False
-        if "texts" in tables:
-            raise IndexDamaged(f"{path} says that it is of format 1, which it is not", DAMAGE_HINT)
-        _copy(connection, safety_copy(path))
+        if ("texts" in tables) != (version == 2) or "words" in tables:
+            message = f"{path} says that it is of format {version}, which it is not"
+            raise IndexDamaged(message, DAMAGE_HINT)
+        _copy(connection, _safety_copy(path, version))
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.create_function("hash_text", 1, hash_text, deterministic=True)
-        connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
-        connection.create_function("pages_of", 1, _pages_of, deterministic=True)
         with _transaction(connection):
-            _rewrite(connection, path)
+            if version == 1:
+                _rewrite(connection, path)
+            fill_words(connection)
+            connection.execute("PRAGMA user_version = 3")
         return True
 
 
@@ -102,10 +109,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _rewrite(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables of format 1 into those of format 2."""
+    connection.create_function("hash_text", 1, hash_text, deterministic=True)
+    connection.create_function("crc32", 1, zlib.crc32, deterministic=True)
+    connection.create_function("pages_of", 1, _pages_of, deterministic=True)
     chunks = connection.execute("SELECT count(*) FROM chunks").fetchone()
     told = {row[1] for row in connection.execute("PRAGMA table_info(chunks)")}
     steps = _STEPS.format(
-        schema="; ".join(part for part in SCHEMA.split(";") if "TABLE meta " not in part),
+        schema="; ".join(part for part in PLAIN.split(";") if "TABLE meta " not in part),
         # Some catalogues of format 1 had labels for pages already.
         pages="pages" if "place" in told else "pages_of(page_starts)",
         place="place" if "place" in told else "iif(page IS NULL, '', 'p. ' || page)",

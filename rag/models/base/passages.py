@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,14 @@ NOT_IN_DOCUMENTS = "NOT_IN_DOCUMENTS"
 EXTRACTIVE_MODEL = "extractive"
 """The name under which the embedded server offers its answers, wherever it runs."""
 
+_FENCE_LETTERS = 12
+_QUESTION = "\nQuestion:"
 _BLOCK = re.compile(
     r'<passage-(?P<fence>[0-9a-f]+) n="(?P<number>\d+)" source="(?P<source>[^"\n]*)">\n'
     r"(?P<text>.*?)\n</passage-(?P=fence)>",
     re.DOTALL,
 )
+_MARK = re.compile(r"<(?=\s*/?\s*passage\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +32,37 @@ class Passage:
     text: str
 
 
-def render_passages(passages: Sequence[Passage], fence: str) -> str:
+def render_passages(passages: Sequence[Passage], key: str) -> str:
     """Return the passages as blocks between delimiters no document can know.
 
-    `fence` is a random hexadecimal word, new for each request; an occurrence of it in a
-    document is removed, so that text inside a passage can never close its block.
+    Each has a delimiter of its own, an HMAC of label and text: who does not have the secret
+    `key` cannot foretell it, and the same passage looks the same in the next prompt, so that a
+    server can reuse what it has read.  What looks like a delimiter inside a text is broken.
     """
-    return "\n\n".join(
-        f'<passage-{fence} n="{p.number}" source="{_attribute(p.source)}">\n'
-        f"{p.text.replace(fence, '')}\n</passage-{fence}>"
-        for p in passages
-    )
+    return "\n\n".join(_render(passage, key) for passage in passages)
 
 
 def read_passages(prompt: str) -> tuple[list[Passage], str]:
-    """Return the passages of a prompt made by `render_passages`, and the text after them."""
+    """Return the passages of a prompt made by `render_passages`, and the question after them.
+
+    The question is the last line that begins so, with the word; where there is none it is all
+    of the text that follows.
+    """
     found = list(_BLOCK.finditer(prompt))
     passages = [Passage(int(m["number"]), m["source"], m["text"]) for m in found]
-    return passages, prompt[found[-1].end() if found else 0 :].strip()
+    rest = prompt[found[-1].end() if found else 0 :]
+    return passages, rest[max(0, rest.rfind(_QUESTION)) :].strip()
+
+
+def _render(passage: Passage, key: str) -> str:
+    text, source = _MARK.sub("< ", passage.text), _attribute(passage.source)
+    said = f"{source}\n{text}".encode("utf-8", "surrogatepass")
+    fence = hmac.new(key.encode(), said, "sha256").hexdigest()[:_FENCE_LETTERS]
+    return (
+        f'<passage-{fence} n="{passage.number}" source="{source}">\n'
+        f"{text.replace(fence, '')}\n</passage-{fence}>"
+    )
 
 
 def _attribute(text: str) -> str:
-    return " ".join(text.replace('"', "'").split())
+    return " ".join(text.replace('"', "'").replace("<", "(").replace(">", ")").split())

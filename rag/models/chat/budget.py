@@ -125,7 +125,7 @@ class TokenCounter:
 
     def record(self) -> dict[str, object]:
         """Return what was learned, as plain values for JSON; the model's name is not in it."""
-        learned: dict[str, object] = {"ratios": [round(ratio, 4) for ratio in self._ratios]}
+        learned: dict[str, object] = {"ratios": [round(ratio, 4) for ratio in tuple(self._ratios)]}
         if self._assumed:
             learned["assumed"] = self._assumed
         if self._learned_tokens is not None:

@@ -58,7 +58,7 @@ class EmbeddedServer:
     answerer says that the documents do not hold the answer.
     """
 
-    def __init__(self, cache_dir: Path, threshold: float = 0.33) -> None:
+    def __init__(self, cache_dir: Path, threshold: float | None = None) -> None:
         self._cache_dir = cache_dir
         self._threshold = threshold
         self._lock = Lock()
@@ -134,11 +134,12 @@ class EmbeddedServer:
         return reply_json(200, head | {"choices": choices, "usage": usage})
 
     def _answer(self, prompt: str, encoder: Encoder) -> Sequence[str]:
-        from rag.models.embedded.extractive import answer
+        from rag.models.embedded.extractive import THRESHOLD, answer
 
         passages, question = read_passages(prompt)
         question = question.removeprefix(_QUESTION).strip()
-        return answer(question, passages, encoder.encode, self._threshold).parts
+        threshold = THRESHOLD if self._threshold is None else self._threshold
+        return answer(question, passages, encoder.encode, threshold).parts
 
     def _stream(self, prompt: str, encoder: Encoder, with_usage: bool) -> Iterator[bytes]:
         head = _describe_answer("chat.completion.chunk")

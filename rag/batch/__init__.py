@@ -1,0 +1,1 @@
+"""Files of questions, files of answers, and many asked at once."""

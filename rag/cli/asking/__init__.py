@@ -1,0 +1,1 @@
+"""Commands that ask, and what is shown of their answers."""

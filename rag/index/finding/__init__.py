@@ -1,0 +1,1 @@
+"""What finding chunks by vectors and by words has in common, and finding them by words."""

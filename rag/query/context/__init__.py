@@ -1,0 +1,1 @@
+"""From passages found to the messages a model is sent."""

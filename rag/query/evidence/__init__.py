@@ -1,0 +1,1 @@
+"""Whether what was found can hold the answer, and how that is calibrated."""

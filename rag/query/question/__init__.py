@@ -1,0 +1,1 @@
+"""What a question asks for: what is meant, in how many parts, of which documents."""

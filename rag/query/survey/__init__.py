@@ -1,0 +1,1 @@
+"""Questions about all documents, answered by reading all of them."""

@@ -1,0 +1,1 @@
+"""What words, scripts and numbers are, for searching and for comparing."""
