@@ -24,6 +24,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "BLOB": (bytes,),
 }
 _FARTHEST = 40
+_WIDEST = 1 << 20
 _AT_ONCE = 1000
 
 
@@ -58,10 +59,13 @@ Keep = Callable[[str, Row], bool]
 
 
 def tables_of(connection: sqlite3.Connection) -> list[Table]:
-    """Return the tables of a fresh catalogue, in the order they were made."""
+    """Return the tables of a fresh catalogue in the order they were made, but for its words.
+
+    Those follow from the rest, and are made anew wherever rows are taken over.
+    """
     rows = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%'"
-        " ESCAPE '!' ORDER BY rowid"
+        " ESCAPE '!' AND name NOT GLOB 'word*' ORDER BY rowid"
     ).fetchall()
     return [_describe(connection, str(name), str(sql)) for name, sql in rows]
 
@@ -146,14 +150,15 @@ def _scan(source: sqlite3.Connection, table: Table, copied: Copied) -> Iterator[
     last, ended = 0, False
     while not ended:
         try:
-            for row in source.execute(sql, (last,)):
-                last = row[0]
-                yield row[1:]
+            for number, row in _growing(source.execute(sql, (last,)), last):
+                last = number
+                yield row
             return
         except sqlite3.DatabaseError:
             copied.broken.add(table.name)
         found, ended = _find_readable(source, table.name, last)
-        yield from _between(source, table, last + 1, found - 1)
+        # A number in a damaged page can be anything; a wider gap than this holds no rows of ours.
+        yield from _between(source, table, last + 1, min(found - 1, last + _WIDEST))
         last = found - 1
 
 
@@ -163,7 +168,7 @@ def _find_readable(source: sqlite3.Connection, name: str, last: int) -> tuple[in
     for power in range(_FARTHEST):
         start = last + 1 + (1 << power)
         with contextlib.suppress(sqlite3.DatabaseError):
-            found = source.execute(sql, (start,)).fetchone()
+            found = next(_growing(source.execute(sql, (start,)), start - 1), None)
             return (found[0], False) if found else (start, True)
     return last + 1, True
 
@@ -172,9 +177,9 @@ def _between(source: sqlite3.Connection, table: Table, low: int, high: int) -> I
     """Yield what can be read in a range, by halving it."""
     if low > high:
         return
-    sql = f"{table.select()} WHERE rowid BETWEEN ? AND ?"
+    sql = f"{table.select('rowid')} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
     try:
-        rows = source.execute(sql, (low, high)).fetchall()
+        rows = list(_growing(source.execute(sql, (low, high)), low - 1))
     except sqlite3.DatabaseError:
         if low == high:
             return
@@ -182,7 +187,16 @@ def _between(source: sqlite3.Connection, table: Table, low: int, high: int) -> I
         yield from _between(source, table, low, middle)
         yield from _between(source, table, middle + 1, high)
     else:
-        yield from rows
+        yield from (row for _, row in rows)
+
+
+def _growing(rows: sqlite3.Cursor, last: int) -> Iterator[tuple[int, Row]]:
+    """Yield number and rest as long as numbers grow; a damaged tree can lead back, for ever."""
+    for number, *rest in rows:
+        if number <= last:
+            raise sqlite3.DatabaseError("row numbers lead back")
+        last = number
+        yield number, tuple(rest)
 
 
 def _scan_from_both_ends(source: sqlite3.Connection, table: Table, copied: Copied) -> Iterator[Row]:
