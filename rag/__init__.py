@@ -6,6 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rag.evaluate.base.cases import Case, CaseSet
+    from rag.evaluate.base.responses import Passage, Response
+    from rag.evaluate.compare.compare import compare
+    from rag.evaluate.pipeline import evaluate
+    from rag.evaluate.reading.read import read_cases
+    from rag.evaluate.runs.folder import read_run
     from rag.index.store.records import Selection
     from rag.pipeline import Pipeline
     from rag.query.base.answers import Answer, Citation
@@ -13,15 +19,38 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "Citation", "Hit", "Pipeline", "Selection", "Settings"]
+__all__ = [
+    "Answer",
+    "Case",
+    "CaseSet",
+    "Citation",
+    "Hit",
+    "Passage",
+    "Pipeline",
+    "Response",
+    "Selection",
+    "Settings",
+    "compare",
+    "evaluate",
+    "read_cases",
+    "read_run",
+]
 
 _HOMES = {
     "Answer": "rag.query.base.answers",
+    "Case": "rag.evaluate.base.cases",
+    "CaseSet": "rag.evaluate.base.cases",
     "Citation": "rag.query.base.answers",
     "Hit": "rag.query.base.hits",
+    "Passage": "rag.evaluate.base.responses",
     "Pipeline": "rag.pipeline",
+    "Response": "rag.evaluate.base.responses",
     "Selection": "rag.index.store.records",
     "Settings": "rag.settings",
+    "compare": "rag.evaluate.compare.compare",
+    "evaluate": "rag.evaluate.pipeline",
+    "read_cases": "rag.evaluate.reading.read",
+    "read_run": "rag.evaluate.runs.folder",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ingest.base.documents import IngestReport, Plan, Progress
@@ -27,7 +26,7 @@ from rag.query.base.hits import Hit, Retrieval
 from rag.query.base.questions import Asked, Show, Turn
 from rag.query.base.tools import Tools, Wishes
 from rag.query.evidence.calibration import read_calibration
-from rag.query.pipeline import answer_question
+from rag.query.pipeline import answer_question, find_passages
 from rag.query.retrieval.retrieve import retrieve
 from rag.settings import Settings
 
@@ -144,6 +143,13 @@ class Pipeline:
         request = Request(question, k, selection, tuple(history), strict, survey)
         return self._keeping.answer(request, Show(on_text, on_thinking, on_read, on_asked))
 
+    def passages(
+        self, question: str, *, k: int | None = None, selection: Selection | None = None
+    ) -> Answer:
+        """Return what `ask` would show a model, without a text; `abstained` if it would refuse."""
+        selection = self._ready_to_search(selection)
+        return find_passages(question, selection, self._tools(Request(question, k)))
+
     def chat(self, name: str = "") -> Conversation:
         """Return a conversation, where questions go on from each other: that of the name if any."""
         return self._keeping.chat(name)
@@ -224,26 +230,23 @@ class Pipeline:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _answer(self, request: Request, show: Show) -> Answer:
         """Return the answer, which is not kept yet."""
-        wishes, folder, index = self._wishes(request), self.settings.index_dir, self.index
-        tools = Tools(
+        tools, selection = self._tools(request), self._ready_to_search(request.selection)
+        return answer_question(request.question, selection, tools, show)
+
+    def _tools(self, request: Request) -> Tools:
+        folder, index = self.settings.index_dir, self.index
+        return Tools(
             self.models.embed_question,
             index,
             self.models.chat,
             lambda: read_calibration(folder, index.manifest.identity, index.count()),
-            wishes,
+            self._wishes(request),
         )
-        selection = self._ready_to_search(request.selection)
-        return answer_question(request.question, selection, tools, show)
 
     def _in_collection(self, selection: Selection | None) -> Selection | None:
         """Return the selection, inside the collection that is set unless it names its own."""

@@ -6,10 +6,12 @@ import argparse
 from typing import Protocol
 
 from rag import __version__
+from rag.cli.arguments import file_name, natural, number
+from rag.cli.measuring.words import add_measuring_commands
 
 EPILOG = """\
 exit codes: 0 done, 1 failed, 2 wrong usage or questions of a batch without an answer,
-            3 files were skipped under --strict or a replay differs,
+            3 files were skipped under --strict or a replay differs, 4 --fail-if holds,
             75 the index is locked by another run, 130 interrupted
 
 every setting can also stand in the environment or in .env as RAG_NAME; see .env.example"""
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         return added
 
     _add_daily_commands(command)
+    add_measuring_commands(command)
     _add_upkeep_commands(command)
     _add_model_commands(command)
     return parser
@@ -81,7 +84,7 @@ def _add_upkeep_commands(command: Command) -> None:
     )
     remove = command("remove", "forget a folder that was ingested", json="what was forgotten")
     meaning = "the folder as rag status shows it, or a single file; it need not exist"
-    remove.add_argument("folder", type=_file_name, help=meaning)
+    remove.add_argument("folder", type=file_name, help=meaning)
 
 
 def _add_model_commands(command: Command) -> None:
@@ -99,7 +102,7 @@ def _add_model_commands(command: Command) -> None:
 
 def _calibrate_options(parser: argparse.ArgumentParser) -> None:
     number = "how many questions to make (200)"
-    parser.add_argument("--questions", type=_natural, default=200, metavar="N", help=number)
+    parser.add_argument("--questions", type=natural, default=200, metavar="N", help=number)
     share = "the most questions with an answer to refuse, as a share (0.05)"
     parser.add_argument("--max-wrong", type=float, default=0.05, metavar="RATE", help=share)
 
@@ -118,7 +121,7 @@ def _ingest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folders",
         nargs="*",
-        type=_file_name,
+        type=file_name,
         metavar="folder",
         help="folders (or single files) to index; none: all that are in the index",
     )
@@ -128,13 +131,6 @@ def _ingest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes", action="store_true", help="also when most documents of a folder are gone"
     )
-
-
-def _file_name(word: str) -> str:
-    """Return the word; an empty one would mean the folder one is in."""
-    if not word.strip():
-        raise argparse.ArgumentTypeError("the name is empty; name a file or folder")
-    return word
 
 
 def _collection_option(parser: argparse.ArgumentParser, meaning: str) -> None:
@@ -147,14 +143,14 @@ def _source_options(listing: argparse.ArgumentParser, showing: argparse.Argument
     )
     _collection_option(listing, "only this collection")
     meaning = "its path, its path in the folder, or the end of that"
-    showing.add_argument("file", type=_file_name, help=meaning)
+    showing.add_argument("file", type=file_name, help=meaning)
     showing.add_argument("--page", type=int, metavar="N", help="only page, slide or sheet N")
     showing.add_argument("--chunks", action="store_true", help="show the passages one by one")
 
 
 def _watch_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "folders", nargs="*", type=_file_name, metavar="folder", help="none: all in the index"
+        "folders", nargs="*", type=file_name, metavar="folder", help="none: all in the index"
     )
     _collection_option(parser, "put the folders into this collection")
     parser.add_argument(
@@ -183,7 +179,7 @@ def _ask_options(parser: argparse.ArgumentParser) -> None:
     )
     batch.add_argument("--out", metavar="FILE", help="write a line of JSON for each; - prints them")
     batch.add_argument(
-        "--jobs", type=_number, metavar="N", help="questions at once; default: as the server takes"
+        "--jobs", type=number, metavar="N", help="questions at once; default: as the server takes"
     )
 
 
@@ -233,20 +229,8 @@ def _replay_options(parser: argparse.ArgumentParser) -> None:
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deep", action="store_true", help="also read every file again")
     parser.add_argument(
-        "--sample", type=_natural, default=16, metavar="N", help="passages to embed again; 0: none"
+        "--sample", type=natural, default=16, metavar="N", help="passages to embed again; 0: none"
     )
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
-    return int(text)
-
-
-def _number(text: str) -> int:
-    if not _natural(text):
-        raise argparse.ArgumentTypeError("one or more are needed")
-    return int(text)
 
 
 def _transfer_options(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.base.errors import PipelineError
 from ingest.tokens import count_tokens
 from rag.query.base.answers import Answer, Evidence, refuse
+from rag.query.base.questions import Asked
 from rag.query.context.gather import gather
 from rag.query.evidence.gate import judge
 from rag.query.question.understand import understand
@@ -21,7 +22,7 @@ from rag.query.writing.respond import respond
 if TYPE_CHECKING:
     from rag.index.store.records import Selection
     from rag.query.base.hits import Hit, Retrieval
-    from rag.query.base.questions import Asked, Show
+    from rag.query.base.questions import Show
     from rag.query.base.tools import Tools
 
 MOST_CHARACTERS = 20_000
@@ -77,6 +78,28 @@ def answer_question(question: str, selection: Selection | None, tools: Tools, sh
         regather=lambda room: _gather(found, tools, room, chat.counter.count),
     )
     return _told(answer, asked, _with_refusal(evidence, answer), found)
+
+
+def find_passages(question: str, selection: Selection | None, tools: Tools) -> Answer:
+    """Return what a model would be shown of the documents, and whether it would be asked.
+
+    The question is searched for as it stands, at once.  Raises PipelineError.
+    """
+    _check(question)
+    started = time.perf_counter()
+    found = search(Asked(question, question, selection=selection), tools)
+    evidence = judge(question, found, tools.calibration(), tools.wishes.refusal_threshold)
+    passages = _gather(found, tools, tools.wishes.passages_tokens, count_tokens)
+    answer = refuse(
+        question,
+        "",
+        extractive=False,
+        retrieve_seconds=time.perf_counter() - started,
+        context=tuple(passages),
+    )
+    refused = not evidence.is_enough or not passages
+    told = replace(answer, text="", abstained=refused, retrieved=len(found[0].hits))
+    return replace(told, query=question, evidence=evidence, found=tuple(found))
 
 
 def _check(question: str) -> None:

@@ -1,0 +1,1 @@
+"""What is measured, asked, answered and reported."""

@@ -1,0 +1,1 @@
+"""Labelled questions made from a person's own documents."""

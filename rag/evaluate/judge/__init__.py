@@ -1,0 +1,1 @@
+"""Answers judged by a local model, whose own mistakes are counted."""

@@ -1,0 +1,1 @@
+"""A run or a comparison in, one page to look at out."""

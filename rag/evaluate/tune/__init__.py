@@ -1,0 +1,1 @@
+"""Settings tried on labelled questions, the better ones kept where they really are."""
