@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.evaluate.base.cases import Case, CaseSet
-    from rag.evaluate.base.responses import Passage, Response
-    from rag.evaluate.compare.compare import compare
-    from rag.evaluate.pipeline import evaluate
-    from rag.evaluate.reading.read import read_cases
-    from rag.evaluate.runs.folder import read_run
+    from rag.evaluation.base.cases import Case, CaseSet
+    from rag.evaluation.base.responses import Passage, Response
+    from rag.evaluation.compare.compare import compare
+    from rag.evaluation.pipeline import evaluate
+    from rag.evaluation.reading.read import read_cases
+    from rag.evaluation.runs.folder import read_run
     from rag.index.store.records import Selection
     from rag.pipeline import Pipeline
     from rag.query.base.answers import Answer, Citation
@@ -38,19 +38,19 @@ __all__ = [
 
 _HOMES = {
     "Answer": "rag.query.base.answers",
-    "Case": "rag.evaluate.base.cases",
-    "CaseSet": "rag.evaluate.base.cases",
+    "Case": "rag.evaluation.base.cases",
+    "CaseSet": "rag.evaluation.base.cases",
     "Citation": "rag.query.base.answers",
     "Hit": "rag.query.base.hits",
-    "Passage": "rag.evaluate.base.responses",
+    "Passage": "rag.evaluation.base.responses",
     "Pipeline": "rag.pipeline",
-    "Response": "rag.evaluate.base.responses",
+    "Response": "rag.evaluation.base.responses",
     "Selection": "rag.index.store.records",
     "Settings": "rag.settings",
-    "compare": "rag.evaluate.compare.compare",
-    "evaluate": "rag.evaluate.pipeline",
-    "read_cases": "rag.evaluate.reading.read",
-    "read_run": "rag.evaluate.runs.folder",
+    "compare": "rag.evaluation.compare.compare",
+    "evaluate": "rag.evaluation.pipeline",
+    "read_cases": "rag.evaluation.reading.read",
+    "read_run": "rag.evaluation.runs.folder",
 }
 
 

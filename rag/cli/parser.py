@@ -6,8 +6,8 @@ import argparse
 from typing import Protocol
 
 from rag import __version__
-from rag.cli.arguments import file_name, natural, number
-from rag.cli.measuring.words import add_measuring_commands
+from rag.cli.words.arguments import file_name, natural, number
+from rag.cli.words.measuring import add_measuring_commands
 
 EPILOG = """\
 exit codes: 0 done, 1 failed, 2 wrong usage or questions of a batch without an answer,

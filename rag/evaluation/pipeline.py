@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rag.evaluate.base.cases import Case, CaseSet
-from rag.evaluate.base.responses import Response
-from rag.evaluate.base.rows import Manifest, Report, Row
+from rag.evaluation.base.cases import Case, CaseSet
+from rag.evaluation.base.responses import Response
+from rag.evaluation.base.rows import Manifest, Report, Row
 
 if TYPE_CHECKING:
-    from rag.evaluate.judge.judge import Judge
+    from rag.evaluation.judge.judge import Judge
     from rag.query.base.answers import Answer
     from rag.query.base.hits import Retrieval
 

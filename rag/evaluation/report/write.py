@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.evaluate.base.rows import Report
-from rag.evaluate.compare.compare import Comparison
+from rag.evaluation.base.rows import Report
+from rag.evaluation.compare.compare import Comparison
 
 
 def write_report(folder: Path, report: Report) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rag.evaluate.base.cases import Case
-from rag.evaluate.base.rows import Manifest, Report, Row
+from rag.evaluation.base.cases import Case
+from rag.evaluation.base.rows import Manifest, Report, Row
 
 
 class RunFolder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rag.evaluate.base.cases import CaseSet
+from rag.evaluation.base.cases import CaseSet
 
 
 def read_cases(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from rag.evaluate.base.cases import Case
-from rag.evaluate.base.responses import Response
-from rag.evaluate.base.rows import Verdict
+from rag.evaluation.base.cases import Case
+from rag.evaluation.base.responses import Response
+from rag.evaluation.base.rows import Verdict
 from rag.models.base.messages import Message
 
 CRITERIA = ("faithfulness", "relevance", "correctness")

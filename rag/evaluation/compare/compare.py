@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rag.evaluate.base.rows import Report
+from rag.evaluation.base.rows import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rag.evaluate.base.cases import Case
-from rag.evaluate.base.responses import Response
+from rag.evaluation.base.cases import Case
+from rag.evaluation.base.responses import Response
 
 
 @dataclass(frozen=True, slots=True)

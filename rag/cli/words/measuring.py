@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rag.cli.arguments import file_name, number, share
+from rag.cli.words.arguments import file_name, number, share
 
 if TYPE_CHECKING:
     from rag.cli.parser import Command
@@ -27,7 +27,10 @@ def add_measuring_commands(command: Command) -> None:
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "cases", type=file_name, help="JSON lines, a BEIR folder, SQuAD JSON, or CSV"
+        "cases",
+        nargs="?",
+        type=file_name,
+        help="JSON lines, a BEIR folder, SQuAD JSON, or CSV",
     )
     parser.add_argument("--docs", type=file_name, metavar="FOLDER", help="index it for this run")
     parser.add_argument("--run", metavar="DIR", help="folder of the run; default: in the index")

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.evaluate.base.cases import CaseSet
+from rag.evaluation.base.cases import CaseSet
 
 if TYPE_CHECKING:
     from ingest.base.documents import Vectors
-    from rag.evaluate.judge.judge import JudgeModel
+    from rag.evaluation.judge.judge import JudgeModel
     from rag.index.index import Index
 
 

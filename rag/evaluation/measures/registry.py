@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.evaluate.base.cases import Case
-from rag.evaluate.base.responses import Response
-from rag.evaluate.base.rows import Row
+from rag.evaluation.base.cases import Case
+from rag.evaluation.base.responses import Response
+from rag.evaluation.base.rows import Row
 
 NEEDS = ("ranked", "context", "text", "evidence", "spent", "judge")
 Need = Literal["ranked", "context", "text", "evidence", "spent", "judge"]

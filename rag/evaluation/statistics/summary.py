@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.evaluate.base.rows import Figure, Row
+from rag.evaluation.base.rows import Figure, Row
 
 
 def summarise(rows: Sequence[Row], names: Sequence[str]) -> tuple[Figure, ...]:

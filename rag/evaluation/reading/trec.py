@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.evaluate.base.rows import Row
+from rag.evaluation.base.rows import Row
 
 
 def write_trec(run: Path, qrels: Path, rows: Sequence[Row], tag: str) -> None:
