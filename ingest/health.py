@@ -192,6 +192,8 @@ def _are_split(document: Document, chunks: Sequence[Chunk]) -> Iterator[bool]:
     table = next(tables, None)
     for chunk, following in pairwise(chunks):
         end, start = chunk.end, following.start
+        if start < end:  # it repeats the end of this one
+            start = following.end - len(text[end : following.end].lstrip())
         while table and table.end <= end:
             table = next(tables, None)
         in_table = table is not None and table.start < end

@@ -43,12 +43,14 @@ MOST_CUTS = 8
 class Options:
     """How to ingest; `chunk_tokens` is the room for text, a quarter more goes to headings.
 
-    `workers` are the processes that read files, None as many as there are processors, 4 at
-    most; with 0 files are read in this process, where one that hangs or crashes takes it along.
+    `chunk_overlap` are tokens of it that repeat the chunk before, less than half.  `workers` are
+    the processes that read files, None as many as there are processors, 4 at most; with 0 files
+    are read in this process, where one that hangs or crashes takes it along.
     `remove_many` allows most documents of a folder to vanish at once, as if they were deleted.
     """
 
     chunk_tokens: int = 200
+    chunk_overlap: int = 0
     reading: Reading = field(default_factory=Reading)
     looking: Looking = field(default_factory=Looking)
     remove_many: bool = False
@@ -59,6 +61,9 @@ class Options:
             raise SettingsError(
                 f"chunk_tokens is {self.chunk_tokens}", f"set it to {MIN_LIMIT} or more"
             )
+        if not 0 <= self.chunk_overlap * 2 < self.chunk_tokens:
+            told = f"chunk_overlap is {self.chunk_overlap} of {self.chunk_tokens} tokens"
+            raise SettingsError(told, "set RAG_CHUNK_OVERLAP to less than half of them")
 
     @property
     def limit(self) -> int:
@@ -75,7 +80,8 @@ class Options:
     @property
     def recipe(self) -> str:
         """Name everything that changes the chunks of an unchanged file."""
-        return f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {self.chunk_tokens} tokens"
+        made_by = f"parser {PARSER_VERSION}, chunker {CHUNKER_VERSION}, {self.chunk_tokens} tokens"
+        return f"{made_by}, {self.chunk_overlap} repeated" if self.chunk_overlap else made_by
 
 
 def ingest_folder(
@@ -224,11 +230,10 @@ class _Run:
 
     def _chunk(self, document: Document) -> ChunkedDocument:
         """Cut a document to the limit as it is now: the embedder may have learned a lower one."""
-        limit = min(self.options.limit, self.embedder.token_limit)
+        options, count = self.options, self.embedder.count_tokens
+        limit = min(options.limit, self.embedder.token_limit)
         with self.timed("chunk"):
-            chunks = chunk_document(
-                document, limit, self.embedder.count_tokens, self.options.recipe
-            )
+            chunks = chunk_document(document, limit, count, options.recipe, options.chunk_overlap)
             health = examine(document, chunks, self.embedder)
             return key_chunks(document, chunks, self.embedder.identity, health)
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from ingest.base.documents import HEADING_SEPARATOR, Document, Heading, Table
+from ingest.base.documents import (
+    HEADING_SEPARATOR,
+    Chunk,
+    Document,
+    Heading,
+    Table,
+    chunk_id,
+)
 
 HeadingPath: TypeAlias = tuple[str, ...]
 Measure: TypeAlias = Callable[[Iterable[str]], list[int]]
@@ -36,6 +43,45 @@ class Section:
     end: int
     path: HeadingPath
     body: int = 0
+
+
+class Piece(NamedTuple):
+    """A span of a section; it is cut further while `tokens` is 0, `over` when that was counted."""
+
+    section: int
+    start: int
+    end: int
+    tokens: int = 0
+    over: bool = False
+
+
+class Draft(NamedTuple):
+    """A chunk to be; `tokens` are exact and include the heading path and the columns."""
+
+    section: int
+    start: int
+    end: int
+    path: HeadingPath
+    columns: str = ""
+    tokens: int = 0
+
+    def finish(self, document: Document, header: str, ordinal: int, recipe: str) -> Chunk:
+        """Return the chunk that it became, `ordinal` counting from 0 in its document."""
+        text = document.text[self.start : self.end]
+        place = document.place_at(self.start)
+        return Chunk(
+            id=chunk_id(document.source.root, document.id, ordinal, text, recipe),
+            document_id=document.id,
+            ordinal=ordinal,
+            text=text,
+            start=self.start,
+            end=self.end,
+            tokens=self.tokens,
+            page=place.page,
+            heading=header,
+            place=place.label,
+            columns=self.columns,
+        )
 
 
 def find_sections(document: Document) -> list[Section]:

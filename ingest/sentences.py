@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 # Possessive quantifiers keep both expressions linear on any text.
 SENTENCE_END = re.compile(
@@ -14,6 +17,8 @@ SENTENCE_END = re.compile(
 _BLOCK_END = re.compile(
     r"\n(?:[^\S\n]*+\n)++|\n(?=[^\S\n]{0,20}+(?:[-*+•‣▪–|]|\d{1,3}[.)])\s)|(?<=\|)[^\S\n]*+\n"
 )
+_LINE = re.compile(r"\S[^\n]*")
+_MOST_CHARACTERS = 8  # Of a token, as chunks have it.
 _AROUND = 150  # Characters on each side; one sentence begins there at least.
 _LAST_WORD = re.compile(r"[\w.]*\Z")
 _MONTH = re.compile(r"Jan|Feb|März|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez")
@@ -42,6 +47,45 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
             spans.append((start + blanks, start + len(sentence.rstrip())))
         start = end
     return spans
+
+
+class Before(NamedTuple):
+    """What stands before a place in its section: `text[low:high]`, in lines or in sentences."""
+
+    low: int
+    high: int
+    by_line: bool
+
+
+def earlier_starts(
+    text: str,
+    before: Sequence[Before],
+    most_tokens: int,
+    count: Callable[[Iterable[str]], list[int]],
+) -> list[int]:
+    """Return for each span where the last sentences begin that fit, its end where none does."""
+    spans = [_last_first(text, span, most_tokens * _MOST_CHARACTERS) for span in before]
+    counts = iter(count(text[start:end] for found in spans for start, end in found))
+    starts = []
+    for span, found in zip(before, spans, strict=True):
+        totals = accumulate(next(counts) for _ in found)
+        fit = [
+            start for (start, _), total in zip(found, totals, strict=True) if total <= most_tokens
+        ]
+        starts.append(min(fit, default=span.high))
+    return starts
+
+
+def _last_first(text: str, span: Before, reach: int) -> list[tuple[int, int]]:
+    """Return the sentences or lines that begin within reach of a span's end, the last one first."""
+    low = max(span.low, span.high - reach)
+    part = text[low : span.high]
+    if span.by_line:
+        spans = [found.span() for found in _LINE.finditer(part)]
+    else:
+        spans = sentence_spans(part)
+    whole = spans if low == span.low else spans[1:]
+    return [(low + start, low + end) for start, end in reversed(whole)]
 
 
 def ends_sentence(text: str, found: re.Match[str]) -> bool:

@@ -137,6 +137,7 @@ class Folders:
         """Return how files are found, read and cut."""
         return Options(
             chunk_tokens=self.settings.chunk_tokens,
+            chunk_overlap=self.settings.chunk_overlap,
             reading=self.settings.reading,
             workers=self.settings.parse_workers,
             looking=Looking(self.settings.hidden_files, self.settings.follow_links),

@@ -114,8 +114,8 @@ class Pipeline:
     ) -> Retrieval:
         """Return what `search` finds, and how: the ranks in each list, the weights and why."""
         wishes = self._wishes(Request(question, k))
-        selection = self._ready_to_search(selection)
-        return retrieve(question, self.models.embed_question, self.index, wishes.top_k, selection)
+        within, embed = self._ready_to_search(selection), self.models.embed_question
+        return retrieve(question, embed, self.index, wishes.top_k, within, wishes.fusion)
 
     def ask(
         self,
@@ -259,12 +259,12 @@ class Pipeline:
         return replace(selection or Selection(), collections=(name,))
 
     def _wishes(self, request: Request) -> Wishes:
-        settings = self.settings
-        k = settings.top_k if request.k is None else request.k
+        settings, k = self.settings, self.settings.top_k if request.k is None else request.k
         if k < 1:
             raise PipelineError(f"{k} passages are asked for", "ask for one or more: -k 8")
         return Wishes(
             top_k=k,
+            fusion=settings.fusion,
             passages_tokens=settings.passages_tokens,
             passages_per_file=settings.passages_per_file,
             answer_tokens=settings.answer_tokens,

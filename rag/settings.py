@@ -118,6 +118,11 @@ class Settings(BaseSettings):
     chunk_tokens: Annotated[int, Field(ge=32, le=4096)] = Field(
         200, description="Tokens of text in a chunk, 32 to 4096."
     )
+    chunk_overlap: NonNegativeInt = Field(
+        0,
+        description="Tokens of them that repeat the chunk before, less than half of "
+        "RAG_CHUNK_TOKENS.",
+    )
     batch_size: Annotated[int, Field(ge=1, le=2048)] | None = Field(
         None,
         description="Texts in one embedding request, 1 to 2048; empty: grown while it pays.",
@@ -156,6 +161,11 @@ class Settings(BaseSettings):
     )
     top_k: Annotated[int, Field(ge=1, le=100)] = Field(
         30, description="Passages retrieved for a question, 1 to 100; the best that fit are read."
+    )
+    fusion: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="Weight of meaning beside words, 0 (words only) to 1; empty: weighed for "
+        "each question.",
     )
     context_tokens: PositiveInt | None = Field(
         None, description="Context of the chat model in tokens; empty: what the server says."

@@ -50,8 +50,8 @@ class Results:
         self.others = 0
         self._is_file = isinstance(target, Path)
         if isinstance(target, Path):
-            _rewrite(target, self._sort(_read_lines(target), questions))
-            self._file = _open(target, "ab")
+            rewrite(target, self._sort(_read_lines(target), questions))
+            self._file = open_private(target, "ab")
         else:
             self._file = target
 
@@ -153,21 +153,23 @@ def _read_lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
     return found
 
 
-def _rewrite(path: Path, lines: Sequence[bytes]) -> None:
+def rewrite(path: Path, lines: Sequence[bytes]) -> None:
     """Leave only these lines in the file, all at once or not at all."""
     content = b"".join(line + b"\n" for line in lines)
-    if not path.exists() or path.read_bytes() == content:
+    is_there = path.exists()
+    if content == (path.read_bytes() if is_there else b""):
         return
     draft = path.with_name(f"{path.name}.new")
-    with _open(draft, "wb") as stream:
+    with open_private(draft, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
-    shutil.copymode(path, draft)
+    if is_there:
+        shutil.copymode(path, draft)
     draft.replace(path)
 
 
-def _open(path: Path, mode: str) -> BinaryIO:
+def open_private(path: Path, mode: str) -> BinaryIO:
     """Open a file; a new one is for its owner alone, as the documents may be."""
 
     def make(name: str, flags: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ingest.base.errors import PipelineError
 from rag.history.kept import Request
@@ -18,12 +18,15 @@ from rag.query.base.answers import Answer
 if TYPE_CHECKING:
     from rag.connections import Connections
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 MOST_JOBS = 32
 USUAL_JOBS = 2
 """Questions at once where a server does not say: one is searched for while another is answered."""
 
-# What no other question would fare better with.
-_HOPELESS = (EndpointUnreachable, AuthenticationFailed, IndexFault)
+HOPELESS = (EndpointUnreachable, AuthenticationFailed, IndexFault)
+"""What no other question would fare better with."""
 # A defect that one question shows must not cost the answers to all others.
 _DEFECTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _PREPARED = 100
@@ -56,7 +59,7 @@ def ask_all(
     def answer(index: int, request: Request) -> Outcome:
         try:
             outcome = Outcome(index, request, ask(request))
-        except _HOPELESS:
+        except HOPELESS:
             raise
         except PipelineError as error:
             outcome = Outcome(index, request, error=error)
@@ -68,14 +71,34 @@ def ask_all(
             on_done(outcome)
         return outcome
 
+    def make_ready(some: Sequence[Request]) -> None:
+        prepare_questions(prepare, [request.question for request in some])
+
+    return in_order(answer, requests, jobs, make_ready)
+
+
+def in_order(
+    work: Callable[[int, Item], Result],
+    items: Sequence[Item],
+    jobs: int,
+    prepare: Callable[[Sequence[Item]], None],
+) -> Iterator[Result]:
+    """Yield what `work` makes of each item and its place, in their order, from so many threads.
+
+    One at a time is done in the caller's.  `prepare` gets a hundred of them at a time, before the
+    first of these is begun.  What `work` raises stops all.
+    """
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="ask")
-    waiting: deque[Future[Outcome]] = deque()
+    waiting: deque[Future[Result]] = deque()
     is_done = False
     try:
-        for index, request in enumerate(requests):
+        for index, item in enumerate(items):
             if index % _PREPARED == 0:
-                _prepare(prepare, requests[index : index + _PREPARED])
-            waiting.append(pool.submit(answer, index, request))
+                prepare(items[index : index + _PREPARED])
+            if jobs == 1:
+                yield work(index, item)
+                continue
+            waiting.append(pool.submit(work, index, item))
             while len(waiting) > 2 * jobs or (waiting and waiting[0].done()):
                 yield _result(waiting.popleft())
         while waiting:
@@ -99,16 +122,17 @@ def choose_preparation(models: Connections) -> Callable[[Sequence[str]], None]:
     return models.prepare if is_shared else lambda _questions: None
 
 
-def _prepare(prepare: Callable[[Sequence[str]], None], requests: Sequence[Request]) -> None:
+def prepare_questions(prepare: Callable[[Sequence[str]], None], questions: Sequence[str]) -> None:
+    """Make questions ready all at once; raises only what none of them would fare better with."""
     try:
-        prepare([request.question for request in requests])
-    except _HOPELESS:
+        prepare(questions)
+    except HOPELESS:
         raise
     except PipelineError:
         pass  # a question that cannot be embedded is told of when it is asked
 
 
-def _result(future: Future[Outcome]) -> Outcome:
+def _result(future: Future[Result]) -> Result:
     """Wait in short steps: on Windows a long wait does not hear Ctrl-C."""
     while not wait([future], timeout=0.5).done:
         pass

@@ -97,6 +97,8 @@ def _interrupted(options: argparse.Namespace, terminal: Terminal) -> int:
     terminal.note("\nstopped.", "yellow")
     if getattr(options, "batch", None) is not None:
         terminal.note("What was answered is kept; the same command goes on from here.", "yellow")
+    if options.command == "evaluate":
+        terminal.note("What was measured is kept; the same command goes on from here.", "yellow")
     if options.command in ("ingest", "demo"):
         terminal.note("What was indexed is kept; the same command goes on from here.", "yellow")
     return EXIT_INTERRUPTED

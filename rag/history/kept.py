@@ -15,6 +15,7 @@ Setting: TypeAlias = "str | int | float | bool | None"
 # What of the settings has a say in an answer; where servers are and their keys is not kept.
 TELLING_SETTINGS = (
     "top_k",
+    "fusion",
     "passages_tokens",
     "passages_per_file",
     "context_tokens",

@@ -114,9 +114,9 @@ def _check(question: str) -> None:
 
 def search(asked: Asked, tools: Tools) -> list[Retrieval]:
     """Return what was found for the question, or for each of its parts."""
-    k, index = tools.wishes.top_k, tools.index
+    wishes, index = tools.wishes, tools.index
     return [
-        retrieve(query, tools.embed, index, k, asked.selection)
+        retrieve(query, tools.embed, index, wishes.top_k, asked.selection, wishes.fusion)
         for query in asked.parts or (asked.query,)
     ]
 

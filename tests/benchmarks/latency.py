@@ -117,12 +117,14 @@ def write_documents(sentences: Sequence[str], folder: Path, chunks: int) -> None
 
 def make_questions(sentences: Sequence[str], count: int) -> list[str]:
     dice = random.Random(11)
-    questions = []
-    for sentence in dice.sample(sentences, count):
-        words = re.findall(r"\w+", sentence)
-        start = dice.randrange(max(1, len(words) - 9))
-        questions.append(f"What is known of {' '.join(words[start : start + 9])}?")
-    return questions
+    return [ask_about(sentence, dice) for sentence in dice.sample(sentences, count)]
+
+
+def ask_about(sentence: str, dice: random.Random) -> str:
+    """Return a question of nine words in a row of a sentence."""
+    words = re.findall(r"\w+", sentence)
+    start = dice.randrange(max(1, len(words) - 9))
+    return f"What is known of {' '.join(words[start : start + 9])}?"
 
 
 def run_ours(settings: Settings, questions: Sequence[str]) -> list[float]:

@@ -7,11 +7,7 @@ FOLDER holds sets, each a folder with `corpus/` and `cases.jsonl`; two paths are
 endpoint is that of the settings (RAG_ENDPOINT).  With --index the indexes are kept for next time.
 
 What is measured:
-- R@5: share of a question's evidence that the first five hits cover.  nDCG@10: each piece of
-  evidence counts once, by its grade, at the first hit that covers it (Jarvelin and Kekalainen
-  2002); where evidence is whole documents, those are ranked by their first hit, and R@5 is of
-  documents.  A hit covers an excerpt when it holds half of its characters in one piece, or lies
-  to its half in it; it covers a page when it begins there.
+- R@5 and nDCG@10 of the hits, as `rag/evaluation/measures/matching.py` judges them.
 - passages: share of the pieces of evidence of which half the characters are in what is handed to
   a model within 2 000 tokens; of whole documents and pages, that one of their passages is.
 - refusal: AUROC of the evidence score, and what is refused at its threshold.
@@ -28,13 +24,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy
 
 from ingest.tokens import count_tokens
 from rag import Hit, Pipeline, Settings
+from rag.evaluation.base.cases import Relevant
+from rag.evaluation.base.responses import Passage
+from rag.evaluation.measures.matching import judge_passages, share_held, squeeze
+from rag.evaluation.measures.ranking import ndcg, recall
+from rag.evaluation.measures.refusal import auroc
 from rag.query.base.hits import Retrieval
 from rag.query.context.gather import gather
 from rag.query.evidence.calibration import read_calibration
@@ -61,74 +61,29 @@ class Row:
     contains: bool | None = None
 
 
-def squeeze(text: str) -> str:
-    return " ".join(text.split())
+def evidence_of(case: dict) -> tuple[Relevant, ...]:
+    return tuple(
+        Relevant(one["doc"], one.get("excerpt") or "", one.get("start"), one.get("end"),
+                 one.get("page"), float(one.get("grade") or 1))
+        for one in case["evidence"]
+    )  # fmt: skip
 
 
-def is_whole(evidence: dict) -> bool:
-    return not evidence.get("excerpt") and evidence.get("page") is None
+def passages_of(hits: Sequence[Hit]) -> list[Passage]:
+    chunks = [hit.chunk for hit in hits]
+    return [Passage(one.document_id, one.text, one.start, one.end, one.page) for one in chunks]
 
 
-def overlap(hit: Hit, evidence: dict) -> tuple[int, int, int]:
-    """Return the characters both have in one piece, and those of each."""
-    excerpt, chunk = evidence["excerpt"], hit.chunk
-    if evidence.get("start") is not None and evidence.get("end") is not None:
-        start, end = max(chunk.start, evidence["start"]), min(chunk.end, evidence["end"])
-        if end > start:
-            return end - start, evidence["end"] - evidence["start"], chunk.end - chunk.start
-    excerpt, text = squeeze(excerpt), squeeze(chunk.text)
-    if excerpt in text:
-        return len(excerpt), len(excerpt), len(text)
-    match = SequenceMatcher(None, excerpt, text, autojunk=False).find_longest_match()
-    return match.size, len(excerpt), len(text)
-
-
-def covers(hit: Hit, evidence: dict) -> bool:
-    if hit.chunk.document_id != evidence["doc"]:
-        return False
-    if not evidence.get("excerpt"):
-        return evidence.get("page") in (None, hit.chunk.page)
-    both, excerpt, text = overlap(hit, evidence)
-    return both * 2 >= min(excerpt, text)
-
-
-def first_of_documents(hits: Sequence[Hit]) -> list[Hit]:
-    """Return the first hit of each document."""
-    first: dict[str, Hit] = {}
-    for hit in hits:
-        first.setdefault(hit.chunk.document_id, hit)
-    return list(first.values())
-
-
-def gains(hits: Sequence[Hit], evidence: Sequence[dict]) -> list[list[float]]:
-    """Return for each hit the grades of the evidence it is the first to cover."""
-    left, found = list(evidence), []
-    for hit in hits[:10]:
-        covered = [item for item in left if covers(hit, item)]
-        left = [item for item in left if item not in covered]
-        found.append([float(item.get("grade") or 1) for item in covered])
-    return found
-
-
-def dcg(values: Sequence[float]) -> float:
-    return sum(value / math.log2(rank + 1) for rank, value in enumerate(values[:10], start=1))
-
-
-def grade(hits: Sequence[Hit], evidence: Sequence[dict]) -> tuple[float, float]:
+def grade(hits: Sequence[Hit], evidence: Sequence[Relevant]) -> tuple[float, float]:
     """Return nDCG@10 and R@5."""
-    found = gains(first_of_documents(hits) if is_whole(evidence[0]) else hits, evidence)
-    ideal = sorted((float(item.get("grade") or 1) for item in evidence), reverse=True)
-    recall = sum(len(grades) for grades in found[:5]) / len(evidence)
-    return dcg([sum(grades) for grades in found]) / dcg(ideal), recall
+    found = judge_passages(passages_of(hits), evidence)
+    return ndcg(found, 10), recall(found, 5)
 
 
-def held(passages: Sequence[Hit], evidence: dict) -> bool:
-    """Return whether half of the evidence is in the passages."""
-    near = [hit for hit in passages if hit.chunk.document_id == evidence["doc"]]
-    if not evidence.get("excerpt"):
-        return any(evidence.get("page") in (None, hit.chunk.page) for hit in near)
-    parts = [overlap(hit, evidence) for hit in near]
-    return sum(both for both, _, _ in parts) * 2 >= max((size for _, size, _ in parts), default=1)
+def held(passages: Sequence[Hit], evidence: Sequence[Relevant]) -> float:
+    """Return the share of pieces of evidence of which half is in the passages."""
+    shown = passages_of(passages)
+    return sum(share_held(shown, piece) >= 0.5 for piece in evidence) / len(evidence)
 
 
 def kind_of(case: dict) -> str:
@@ -158,12 +113,12 @@ def measure(pipeline: Pipeline, case: dict, modes: Sequence[str], answers: bool)
     calibration = read_calibration(settings.index_dir)
     verdict = judge(case["question"], [found], calibration, settings.refusal_threshold)
     row.evidence, row.enough = verdict.score, verdict.is_enough
-    if case["evidence"]:
+    if evidence := evidence_of(case):
         for mode, hits in lists.items():
-            row.ndcg[mode], row.recall[mode] = grade(hits, case["evidence"])
+            row.ndcg[mode], row.recall[mode] = grade(hits, evidence)
         per_file = settings.passages_per_file
         passages = gather([found], pipeline.index, PASSAGES_TOKENS, count_tokens, per_file)
-        row.passages = sum(held(passages, one) for one in case["evidence"]) / len(case["evidence"])
+        row.passages = held(passages, evidence)
     if answers and case["answerable"] and case["answers"]:
         text = squeeze(pipeline.ask(case["question"]).text).casefold()
         row.contains = any(squeeze(answer).casefold() in text for answer in case["answers"])
@@ -183,12 +138,6 @@ def mean(values: Sequence[float], signed: bool = False) -> str:
         return ""
     average = sum(values) / len(values)
     return f"{average:{'+' if signed else ''}.3f} ±{half_width(values):.3f}"
-
-
-def auroc(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Return how often a good score is above a bad one, ties counted half."""
-    above = sum((one > other) + (one == other) / 2 for one in good for other in bad)
-    return above / (len(good) * len(bad))
 
 
 def tell_retrieval(name: str, rows: Sequence[Row], modes: Sequence[str]) -> Iterator[str]:

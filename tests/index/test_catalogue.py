@@ -337,6 +337,8 @@ def test_names_that_are_no_text_are_escaped(catalogue: CatalogueWriter) -> None:
         ),
         (Selection(collections=("work",)), set()),
         (Selection(path_globs=("' OR 1 --",)), set()),
+        (Selection(except_ids=("docs/a.txt", "docs/b.pdf")), {"docs/deep/c.TXT"}),
+        (Selection(suffixes=(".txt",), except_ids=("docs/a.txt",)), {"docs/deep/c.TXT"}),
         (Selection(), {"docs/a.txt", "docs/b.pdf", "docs/deep/c.TXT"}),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import ceil
 from textwrap import dedent
 
@@ -78,16 +79,17 @@ messy_text = st.one_of(st.text(max_size=300), st.lists(fragments, max_size=80).m
     tables=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=3),
     columns=st.sampled_from(["", "a | b | c", "name | " * 60, "x" * 200, "\n \t"]),
     is_code=st.booleans(),
+    overlap=st.sampled_from([0, 0, 5, 40]),
 )
 def test_chunks_keep_every_promise(
-    make_document, text, marks, limit, count, title, tables, columns, is_code
+    make_document, text, marks, limit, count, title, tables, columns, is_code, overlap
 ) -> None:
     document = make_document(text, title=title, headings=marks)
     spans = tuple(Table(start, end, columns) for start, end in sorted(tables))
     source = replace(document.source, media_type=CODE) if is_code else document.source
     document = replace(document, tables=spans, source=source)
-    chunks = chunk_document(document, limit, count, "r")
-    covered = 0
+    chunks = chunk_document(document, limit, count, "r", overlap)
+    covered = begun = 0
     for ordinal, chunk in enumerate(chunks):
         assert chunk.ordinal == ordinal
         assert text[chunk.start : chunk.end] == chunk.text == chunk.text.strip() != ""
@@ -96,11 +98,12 @@ def test_chunks_keep_every_promise(
         assert len(chunk.text) <= 32 * limit
         assert chunk.tokens == max(least, count([chunk.embedding_text])[0])
         assert not text[covered : chunk.start].strip(), "a character was left out"
-        assert covered <= chunk.start, "two chunks overlap"
-        covered = chunk.end
+        assert covered <= chunk.start or overlap, "two chunks overlap"
+        assert begun <= chunk.start < chunk.end > covered, "a chunk has nothing of its own"
+        covered, begun = chunk.end, chunk.start
     assert not text[covered:].strip(), "the end was left out"
     assert len({chunk.id for chunk in chunks}) == len(chunks)
-    assert chunks == chunk_document(document, limit, count, "r")
+    assert chunks == chunk_document(document, limit, count, "r", overlap)
 
 
 def test_ids_depend_on_recipe_root_and_document(make_document: Build) -> None:
@@ -297,6 +300,47 @@ def test_a_limit_without_room_is_refused(make_document: Build) -> None:
         chunk_document(make_document("text"), MIN_LIMIT - 1, words, "r")
     with pytest.raises(SettingsError, match="too small"):
         chunk_document(make_document("text"), 20, lambda texts: [99] * len(texts), "r")
+
+
+def test_chunks_repeat_whole_sentences_of_the_one_before(make_document: Build) -> None:
+    sentences = [f"This is sentence {n} of a plain text." for n in range(60)]
+    chunks = chunk_document(make_document(" ".join(sentences)), 50, words, "r", 18)
+    assert len(chunks) > 2
+    for before, after in pairwise(chunks):
+        repeated = before.text[after.start - before.start :]
+        assert len(repeated.split()) == 16, "two sentences of eight words fit"
+        assert repeated.split(". ")[0].startswith("This is sentence")
+    assert {chunk.text.split(" ", 1)[0] for chunk in chunks} == {"This"}
+
+
+def test_sections_repeat_nothing_of_each_other(make_document: Build) -> None:
+    body = "One two three. " * 20
+    marks = [(0, 1, "First"), (len(body) + 6, 1, "Second")]
+    document = make_document(f"First\n{body}Second\n{body}", headings=marks)
+    first, second = (
+        [chunk for chunk in chunk_document(document, 40, words, "r", 9) if name in chunk.heading]
+        for name in ("First", "Second")
+    )
+    assert first[-1].end <= second[0].start
+    assert all(after.start < before.end for before, after in pairwise(first))
+    assert not any("Second" in chunk.text for chunk in second[1:])
+
+
+def test_code_repeats_whole_lines(make_document: Build) -> None:
+    lines = [f"    value_{n} = compute(value, {n})" for n in range(80)]
+    document = make_document("def f():\n" + "\n".join(lines))
+    document = replace(document, source=replace(document.source, media_type=CODE))
+    chunks = chunk_document(document, 40, words, "r", 9)
+    assert all(after.start < before.end for before, after in pairwise(chunks))
+    assert all(chunk.text.startswith(("def", "value_")) for chunk in chunks)
+
+
+def test_repeating_hostile_text_takes_linear_time(make_document: Build) -> None:
+    hostile = ("." * 300, "x" * 5000, "- " * 300, "One. " * 300, "\n \n" * 300)
+    text = "\n\n".join(hostile * 40)
+    started = time.perf_counter()
+    chunk_document(make_document(text), 250, estimates, "r", 100)
+    assert time.perf_counter() - started < 15
 
 
 def test_no_heading_stands_alone(make_document: Build) -> None:

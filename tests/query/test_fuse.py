@@ -28,7 +28,7 @@ class Found:
 
 def candidate(name="a.md", ordinal=0, dense=0.0, words=0.0, text="", root="/docs") -> Candidate:
     chunk = Chunk(f"{root}{name}{ordinal}", name, ordinal, text or "x", 0, 1, 1, None, "T")
-    return Candidate(Found(chunk, root=root), dense, words, {}, tuple(text.split()))
+    return Candidate(Found(chunk, root=root), dense, words, {}, f" {text} ")
 
 
 STEEP = [1.0 - n / 10 for n in range(12)]
@@ -122,6 +122,12 @@ def test_words_that_follow_each_other_as_in_the_question_are_a_phrase():
     terms = {"boundary": 1.0, "layer": 3.0}
     texts = ("boundary layer", "boundary of the layer", "layer boundary", "boundary a b c layer")
     assert score_phrases([candidate(text=text) for text in texts], terms) == [0.25, 0.25, 0, 0]
+
+
+def test_a_phrase_may_begin_at_any_place_of_its_first_word():
+    terms = {"layer": 1.0, "flow": 1.0}
+    texts = ("layer layer a b flow", "flow layer a b c layer flow", "layers flow", "layer flows")
+    assert score_phrases([candidate(text=text) for text in texts], terms) == [0.5, 0.5, 0, 0]
 
 
 def test_terms_weigh_by_rarity_and_unknown_ones_most():

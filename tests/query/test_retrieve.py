@@ -60,7 +60,7 @@ class Index:
         return [float(len(set(terms) & set(index_terms(chunk.text)))) for chunk in chunks]
 
     def terms_of(self, chunks):
-        return [index_terms(chunk.text) for chunk in chunks]
+        return [f" {' '.join(index_terms(chunk.text))} " for chunk in chunks]
 
     def frequency(self, terms):
         return {t: sum(t in index_terms(one.chunk.text) for one in self.all) for t in terms}
@@ -151,6 +151,21 @@ def test_list_that_knows_nothing_does_not_spoil_the_other():
     index = Index(("the copper drum of Ghent", 0.700), *flat)
     best = retrieve("Where is the copper drum of Ghent?", embed, index, 1).hits[0]
     assert best.chunk.text == "the copper drum of Ghent"
+
+
+def test_fixed_weight_holds_for_every_question_and_is_said_to_be_fixed():
+    index = Index(("a drum", 0.1), ("b", 0.9), *many(12))
+    words_only, meaning_only = (
+        retrieve("Which drum?", embed, index, 2, fusion=share) for share in (0.0, 1.0)
+    )
+    assert [found.hits[0].chunk.text for found in (words_only, meaning_only)] == ["a drum", "b"]
+    assert words_only.weights == {"dense": 0.0, "words": 1.0}
+    assert "RAG_FUSION fixes it" in explain_lines(meaning_only)[2]
+
+
+def test_fixed_weight_gives_way_where_one_list_is_empty():
+    index = Index(("a", 0.1), ("b", 0.9))
+    assert retrieve("drum", embed, index, 1, fusion=0.0).hits[0].chunk.text == "b"
 
 
 @pytest.mark.parametrize("k", [1, 5])

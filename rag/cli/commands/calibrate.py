@@ -65,6 +65,7 @@ def _calibrate(
         on_progress=show,
         chat=_find_model(pipeline, terminal),
         on_written=show_written,
+        fusion=pipeline.settings.fusion,
     )
 
 

@@ -94,6 +94,9 @@ def _generate_options(parser: argparse.ArgumentParser) -> None:
         "--unanswerable", type=share, default=0.25, metavar="SHARE", help="of them (0.25)"
     )
     parser.add_argument("--model", dest="chat_model", metavar="ID", help="chat model to use")
+    parser.add_argument(
+        "--by-rule", action="store_true", help="ask no chat model: quick, and easier questions"
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
@@ -106,6 +109,15 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--measure", default="nDCG@10", metavar="NAME", help="what is to be better (nDCG@10)"
+    )
+    parser.add_argument(
+        "--try",
+        dest="try_values",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="values of a setting to try instead of the usual ones, with commas; repeatable; "
+        "passages_tokens is tried only so, as more tokens always find more",
     )
     parser.add_argument("--run", metavar="DIR", help="folder for the report and what is tried")
     parser.add_argument(

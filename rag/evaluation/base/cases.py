@@ -38,8 +38,9 @@ class Case:
 
     `relevant` is all the evidence there is, `answers` are references any of which is right.  A
     case that is not `answerable` must be refused; `near` are then the documents that nearly answer
-    it, () where nothing does or nobody said.  `labels` are what people said of
-    the answer `judged_answer`, by criterion ("faithfulness", "relevance", "correctness"), from
+    it, () where nothing does or nobody said.  `without` are documents that are held out: the
+    question is asked as if the index did not have them.  `labels` are what people said of the
+    answer `judged_answer`, by criterion ("faithfulness", "relevance", "correctness"), from
     0 to 1.
     """
 
@@ -50,6 +51,7 @@ class Case:
     answerable: bool = True
     kind: Kind = "answerable"
     near: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     language: str = ""
     tags: tuple[str, ...] = ()
     judged_answer: str = ""
@@ -69,10 +71,12 @@ class CaseSet:
     """Cases in the order of their file, each id once.
 
     `documents` are texts by id that came with the cases (BEIR, SQuAD), empty where the documents
-    are files.  `problems` are the lines that are no case.
+    are files.  `problems` are the lines that are no case.  `names` are what the set itself calls
+    those of its documents that have another id here.
     """
 
     name: str
     cases: tuple[Case, ...]
     documents: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)

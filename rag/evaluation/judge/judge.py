@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
+from ingest.base.errors import PipelineError
 from rag.evaluation.base.cases import Case
 from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Verdict
+from rag.evaluation.judge import prompts
+from rag.evaluation.judge.statements import MOST_STATEMENTS, batch, choose_passages, split_answer
+from rag.models.base.errors import (
+    AuthenticationFailed,
+    EndpointError,
+    EndpointUnreachable,
+    ModelUnavailable,
+)
 from rag.models.base.messages import Message
+from rag.models.base.passages import EXTRACTIVE_MODEL
 
 CRITERIA = ("faithfulness", "relevance", "correctness")
+
+VERSION = 1
+"""Of how it is asked: verdicts of another version are not to be compared."""
+
+Opinion: TypeAlias = "tuple[float, str]"
+"""A score from 0 to 1 and the reason for it."""
+
+_HOPELESS = (EndpointUnreachable, AuthenticationFailed, ModelUnavailable)
+_REASON_CHARACTERS = 300
 
 
 class JudgeModel(Protocol):
@@ -26,21 +46,127 @@ class JudgeModel(Protocol):
 
 
 class Judge:
-    """Asks a model about answers, each question `repeats` times with what is shown swapped."""
+    """Asks a model about answers, each question `repeats` times with what is shown swapped.
+
+    Safe to use from several threads if the model is.  Raises PipelineError for a criterion that
+    is not known and for a model that cannot judge.
+    """
 
     def __init__(
         self, model: JudgeModel, criteria: Sequence[str] = CRITERIA, repeats: int = 2
     ) -> None:
-        raise NotImplementedError
+        if unknown := [name for name in criteria if name not in CRITERIA]:
+            raise PipelineError(
+                f"there is no criterion '{unknown[0]}'", f"a judge knows {', '.join(CRITERIA)}"
+            )
+        if model.id == EXTRACTIVE_MODEL:
+            raise PipelineError(
+                "the embedded model copies sentences and cannot judge",
+                "start a server with a chat model, or measure without --judge",
+            )
+        self._model = model
+        self._criteria = tuple(name for name in CRITERIA if name in criteria)
+        self._repeats = max(1, repeats)
+        # Passages and answers cannot end marks that nobody can foretell.
+        self._key = secrets.token_hex(16)
 
     @property
     def name(self) -> str:
         """Return the model and how it is asked, for a manifest."""
-        raise NotImplementedError
+        asked = ", ".join(self._criteria)
+        return f"{self._model.id}: {asked}; {self._repeats} times each, form {VERSION}"
 
     def judge(self, case: Case, response: Response) -> dict[str, Verdict]:
         """Return a verdict for each criterion that applies; a failure is in it, never raised.
 
-        Raises only what no other case would fare better with (EndpointUnreachable and the like).
+        None applies to a case without an answer in the documents.  Relevance and correctness of
+        a refusal are 0 without asking.  Raises only what no other case would fare better with
+        (EndpointUnreachable and the like).
         """
-        raise NotImplementedError
+        if not case.answerable or response.text is None:
+            return {}
+        found = {name: self._verdict(name, case, response) for name in self._criteria}
+        return {name: verdict for name, verdict in found.items() if verdict is not None}
+
+    def _verdict(self, name: str, case: Case, response: Response) -> Verdict | None:
+        is_refusal = bool(response.abstained) or not (response.text or "").strip()
+        if name == "correctness" and not case.answers:
+            return None
+        if name == "faithfulness":
+            return None if is_refusal else self._judge_faithfulness(response)
+        if is_refusal:
+            return Verdict(0.0, why="not judged: there is no answer")
+        ask = self._ask_relevance if name == "relevance" else self._ask_correctness
+        return self._repeat(lambda swap: ask(case, response, swap=swap))
+
+    def _judge_faithfulness(self, response: Response) -> Verdict | None:
+        """Return the share of statements that the passages support; partly counts half."""
+        statements, context = split_answer(response), response.context
+        if not statements or context is None:
+            return None
+
+        def ask(swap: bool) -> Opinion:
+            opinions: list[Opinion] = []
+            for few in batch(statements[:MOST_STATEMENTS]):
+                passages = choose_passages(context, few)
+                shown = passages[::-1] if swap else passages
+                said = [one.text for one in few]
+                opinions += self._ask_each(prompts.ask_for_support(said, shown, self._key), said)
+            worst = min(opinions, key=lambda opinion: opinion[0])
+            return sum(score for score, _why in opinions) / len(opinions), worst[1]
+
+        verdict = self._repeat(ask)
+        left = len(statements) - MOST_STATEMENTS
+        if left <= 0:
+            return verdict
+        why = f"{verdict.why} (the last {left} statements were not judged)".strip()
+        return Verdict(verdict.score, verdict.said, verdict.failures, verdict.agreed, why)
+
+    def _ask_relevance(self, case: Case, response: Response, *, swap: bool) -> Opinion:
+        answer = prompts.without_citations(response.text or "")
+        return self._ask(prompts.ask_for_relevance(case.question, answer, self._key, swap=swap))
+
+    def _ask_correctness(self, case: Case, response: Response, *, swap: bool) -> Opinion:
+        answer = prompts.without_citations(response.text or "")
+        messages = prompts.ask_for_correctness(
+            case.question, answer, case.answers, self._key, swap=swap
+        )
+        return self._ask(messages)
+
+    def _ask(self, messages: Sequence[Message]) -> Opinion:
+        schema, tokens = prompts.verdict_schema(), prompts.REASON_TOKENS
+        return _read(self._model.ask_for_json(messages, schema, tokens))
+
+    def _ask_each(
+        self, messages: Sequence[Message], statements: Sequence[str]
+    ) -> Iterator[Opinion]:
+        names = [prompts.name_statement(n) for n in range(len(statements))]
+        schema, tokens = prompts.verdict_schema(names), prompts.REASON_TOKENS * len(names)
+        reply = self._model.ask_for_json(messages, schema, tokens)
+        return (_read(reply[name]) for name in names)
+
+    def _repeat(self, ask: Callable[[bool], Opinion]) -> Verdict:
+        """Ask several times, every second time swapped; one that fails is counted, not averaged."""
+        said: list[Opinion] = []
+        failures: list[str] = []
+        for turn in range(self._repeats):
+            try:
+                said.append(ask(turn % 2 == 1))
+            except _HOPELESS:
+                raise
+            except EndpointError as error:
+                failures.append(error.message)
+        scores = tuple(score for score, _why in said)
+        return Verdict(
+            sum(scores) / len(scores) if scores else None,
+            scores,
+            tuple(failures),
+            len(set(scores)) == 1 if len(scores) > 1 else None,
+            said[0][1] if said else "",
+        )
+
+
+def _read(reply: object) -> Opinion:
+    """Return score and reason of what fits the schema of a verdict."""
+    assert isinstance(reply, Mapping)
+    return prompts.GRADES[reply["grade"]], str(reply["reason"])[:_REASON_CHARACTERS]

@@ -20,7 +20,8 @@ class Selection:
     document id (`*` crosses folders, case counts); `suffixes` are like ".pdf", in any case;
     `roots` are folders that were ingested, `collections` names under which such were put.
     `modified_after` and `modified_before` are days or moments of ISO 8601, local where no zone is
-    named: files changed at the first or later, and before the second.
+    named: files changed at the first or later, and before the second.  Documents with one of the
+    `except_ids` are held out.
     """
 
     path_globs: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Selection:
     collections: tuple[str, ...] = ()
     modified_after: str = ""
     modified_before: str = ""
+    except_ids: tuple[str, ...] = ()
 
 
 def where_selected(selection: Selection) -> tuple[str, list[Value]]:
@@ -46,6 +48,9 @@ def where_selected(selection: Selection) -> tuple[str, list[Value]]:
         if allowed:
             parts.append(f"{column} IN ({','.join('?' * len(allowed))})")
             values.extend(map(storable, allowed))
+    if selection.except_ids:
+        parts.append(f"d.id NOT IN ({','.join('?' * len(selection.except_ids))})")
+        values.extend(map(storable, selection.except_ids))
     if selection.collections:
         marks = ",".join("?" * len(selection.collections))
         parts.append(f"d.root IN (SELECT root FROM roots WHERE collection IN ({marks}))")  # noqa: S608

@@ -29,11 +29,14 @@ class Weights:
 
     def score(self, joined: str) -> float:
         """Return the score of a chunk of these terms, which have blanks between them."""
+        score = 0.0
+        held = [term for term in sorted(self.terms) if term in joined]  # for one rounding
+        if not held:
+            return score
         words = joined.split(" ")
         norm = self.norm(float(len(words)))
-        score = 0.0
-        for term in sorted(self.terms):  # in one order, for one rounding
-            if term in joined and (count := words.count(term)):
+        for term in held:
+            if count := words.count(term):
                 score += self.terms[term] * saturate(float(count), norm)
         return score
 

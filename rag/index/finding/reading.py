@@ -41,8 +41,8 @@ class Reading:
         """Return the BM25 of each chunk, 0 where it holds none of the terms or is gone."""
         return self._words.scores(terms, chunks)
 
-    def terms_of(self, chunks: Sequence[Chunk]) -> list[tuple[str, ...]]:
-        """Return the terms by which each chunk is found, in order; none where it is gone."""
+    def terms_of(self, chunks: Sequence[Chunk]) -> list[str]:
+        """Return the terms by which each chunk is found, in order, blanks around; "" if gone."""
         return self._words.terms_of(chunks)
 
     def frequency(self, terms: Sequence[str]) -> dict[str, int]:

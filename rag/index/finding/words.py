@@ -28,8 +28,8 @@ CANDIDATES = 2
 terms were left out, others may be better in full."""
 FEW = 1000
 """Of a selection of up to so many chunks every one is scored."""
-MOST_REMEMBERED = 2000
-"""The terms of so many chunks are kept in memory: both lists of a question want the same."""
+MOST_REMEMBERED = 10_000
+"""The terms of so many chunks are kept in memory, some 10 MB: many questions want the same."""
 
 
 class WordSearcher:
@@ -75,12 +75,13 @@ class WordSearcher:
             joined = self._join(chunks)
             return [weights.score(joined.get(chunk.id, "")) for chunk in chunks]
 
-    def terms_of(self, chunks: Sequence[Chunk]) -> list[tuple[str, ...]]:
-        """Return the terms of each chunk in order, none where it is not there."""
+    def terms_of(self, chunks: Sequence[Chunk]) -> list[str]:
+        """Return the terms of each chunk, a blank before and behind each, "" if it is gone."""
         with self._lock, self._catalogue.snapshot():
             self._refresh()
             joined = self._join(chunks)
-            return [tuple(joined.get(chunk.id, "").split()) for chunk in chunks]
+            found = (joined.get(chunk.id, "") for chunk in chunks)
+            return [f" {terms} " if terms else "" for terms in found]
 
     def frequency(self, terms: Iterable[str]) -> dict[str, int]:
         """Return how many chunks hold each of the terms."""

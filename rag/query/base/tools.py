@@ -23,6 +23,7 @@ class Wishes:
     """
 
     top_k: int = 30
+    fusion: float | None = None
     passages_tokens: int = 2000
     passages_per_file: int = 2
     answer_tokens: int = 768

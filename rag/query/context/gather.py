@@ -77,6 +77,7 @@ class _Choice:
         self._count = count
         self._per_file = per_file
         self._costs: dict[str, int] = {}
+        self._words: dict[str, int] = {}
         self._regions: dict[File, list[Region]] = {}
         self._taken: set[str] = set()
         self._seen = Seen()
@@ -148,9 +149,11 @@ class _Choice:
         Most do not fit in the end, and have more words than there are tokens left: tokenizers
         part words, they never join them.
         """
-        if chunk.id not in self._costs and len(passage_text(chunk).split()) > self._left:
-            return False
-        return self._cost(chunk) <= self._left
+        if (cost := self._costs.get(chunk.id)) is not None:
+            return cost <= self._left
+        if chunk.id not in self._words:
+            self._words[chunk.id] = len(passage_text(chunk).split())
+        return self._words[chunk.id] <= self._left and self._cost(chunk) <= self._left
 
     def _cost(self, chunk: Chunk) -> int:
         """Return the tokens of a chunk as it is read alone: of rows joined, columns come once."""

@@ -89,7 +89,7 @@ class Region:
         text = first.text
         for before, after in pairwise(run):
             gap = after.start - before.end
-            # Chunks of an older recipe may overlap.
+            # Chunks overlap where RAG_CHUNK_OVERLAP says so.
             text += _blanks(before, after, gap) + after.text[max(0, -gap) :]
         chunk = replace(
             first,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from ingest.base.errors import PipelineError
@@ -88,6 +89,7 @@ def calibrate(
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     chat: ChatModel | None = None,
     on_written: Callable[[int, int], None] = lambda _done, _total: None,
+    fusion: float | None = None,
 ) -> CalibrationReport:
     """Return a threshold that refuses no more than `max_wrong` of what has an answer.
 
@@ -111,10 +113,11 @@ def calibrate(
         natural = sum(old != new for old, new in zip(made, drafts, strict=True))
     prepare([q for draft in drafts for q in (draft.question, draft.near_miss) if q])
     scale = _find_scale(index, embed, drafts, passages)
+    find = partial(_find, embed, index, fusion)
     asked: list[_Asked] = []
     twins = index.twins()
     for done, draft in enumerate(drafts, start=1):
-        asked += _put(draft, index, embed, top_k, scale, twins)
+        asked += _put(draft, find, top_k, scale, twins)
         on_progress(done, len(drafts))
     report = _conclude(asked, max_wrong, scale, len(drafts))
     counts = {**report.counts, "natural": natural, "not-written": failed}
@@ -127,10 +130,15 @@ def _tell_what_helps(passages: int, questions: int) -> str:
     return "ask for more: rag calibrate --questions 500; without it the default threshold holds"
 
 
+def _find(
+    embed: Callable[[str], Vectors], index: Index, fusion: float | None, question: str, k: int
+) -> Retrieval:
+    return retrieve(question, embed, index, k, fusion=fusion)
+
+
 def _put(
     draft: Draft,
-    index: Index,
-    embed: Callable[[str], Vectors],
+    find: Callable[[str, int], Retrieval],
     top_k: int,
     scale: Calibration,
     twins: dict[tuple[str, str], tuple[str, str, int]],
@@ -138,14 +146,14 @@ def _put(
     """Ask a question, the same without its document, and the one that is a near miss."""
     document = (draft.root, draft.document_id)
     held = {document, twins[document][:2]} if document in twins else {document}
-    wide = retrieve(draft.question, embed, index, top_k + _BESIDE)
+    wide = find(draft.question, top_k + _BESIDE)
     hits = [hit for hit in wide.hits if not _places(hit) & held]
     cases: list[tuple[Kind, Retrieval]] = [
         ("answerable", replace(wide, hits=wide.hits[:top_k])),
         ("out-of-corpus", replace(wide, hits=tuple(hits[:top_k]))),
     ]
     if draft.near_miss:
-        cases.append(("near-miss", retrieve(draft.near_miss, embed, index, top_k)))
+        cases.append(("near-miss", find(draft.near_miss, top_k)))
     return [
         _Asked(kind, document, judge(found.question, [found], scale, None).score)
         for kind, found in cases

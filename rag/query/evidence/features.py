@@ -9,7 +9,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import mul
 from typing import TYPE_CHECKING
 
 from ingest.sentences import sentence_spans
@@ -80,13 +81,16 @@ NOTHING = Signs(0, 0, 0, 0, 0, 0, 0, 0, 0, cjk=False)
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Some sentences of a hit: the text, its terms, and how much of each term is in it."""
+    """Some sentences of a hit: the text, its terms, and how much of each term is in it.
+
+    `held` and `near` go by the terms of the question, in their order.
+    """
 
     hit: Hit
     text: str
-    terms: tuple[str, ...]
-    held: Mapping[str, float]
-    near: Mapping[str, float]
+    terms: Sequence[Sequence[str]]
+    held: Sequence[float]
+    near: Sequence[float]
     score: float
     sentences: int
 
@@ -130,9 +134,9 @@ def _compare(
     limits = wording.find_limits(question) - wording.words_of(text)
     signs = Signs(
         likeness=max(hit.scores.get("dense", hit.score) for hit in found.hits),
-        sentence=_share(rarity, alone.held),
-        passage=max(_share(rarity, window.near) for window in windows),
-        order=_order(question, best.terms),
+        sentence=_share([*rarity.values()], alone.held),
+        passage=max(_share([*rarity.values()], window.near) for window in windows),
+        order=_order([*rarity], [*chain.from_iterable(best.terms)]),
         negated=_negated(best.text, text) if negated else 0.0,
         opposed=_opposed(question, best.text, opposite),
         figures=max((_weigh(fact, nowhere) for fact in absent), default=0.0),
@@ -141,7 +145,8 @@ def _compare(
         cjk=wording.is_cjk(question),
     )
     words = wording.telling_words(question)
-    gone = {term for term in rarity if not any(window.near[term] for window in windows)}
+    ever = map(any, zip(*(window.near for window in windows), strict=True))
+    gone = {term for term, is_there in zip(rarity, ever, strict=True) if not is_there}
     missing = [word for word in words if set(index_terms(word)) <= gone]
     missing.sort(key=lambda word: -max(rarity.get(term, 0.0) for term in index_terms(word)))
     return Reading(
@@ -168,28 +173,30 @@ def _windows(hit: Hit, rarity: Mapping[str, float]) -> Iterable[_Window]:
     terms = [index_terms(text[start:end]) for start, end in spans]
     held = [_cover(rarity, words) for words in terms]
     above = _cover(rarity, index_terms(f"{hit.chunk.heading} {hit.chunk.columns}"))
-    whole = {term: max((one[term] for one in held), default=0.0) for term in rarity}
-    around = {t: max(_BY_HEADING * above[t], _BY_PASSAGE * whole[t]) for t in rarity}
+    whole = map(max, zip(*held, strict=True))
+    around = [max(_BY_HEADING * a, _BY_PASSAGE * w) for a, w in zip(above, whole, strict=False)]
+    weights = [*rarity.values()]
     for i in range(len(spans)):
+        own = held[i]
         for k in range(1, min(MOST_SENTENCES, len(spans) - i) + 1):
-            own = {term: max(one[term] for one in held[i : i + k]) for term in rarity}
-            near = {term: max(own[term], around[term]) for term in rarity}
-            score = _share(rarity, near) - 0.02 * (k - 1) - 0.01 * hit.rank
-            words = tuple(word for one in terms[i : i + k] for word in one)
-            yield _Window(hit, text[spans[i][0] : spans[i + k - 1][1]], words, own, near, score, k)
+            own = own if k == 1 else [*map(max, own, held[i + k - 1])]
+            near = [*map(max, own, around)]
+            score = _share(weights, near) - 0.02 * (k - 1) - 0.01 * hit.rank
+            part = text[spans[i][0] : spans[i + k - 1][1]]
+            yield _Window(hit, part, terms[i : i + k], own, near, score, k)
 
 
-def _cover(rarity: Iterable[str], words: Sequence[str]) -> dict[str, float]:
+def _cover(rarity: Iterable[str], words: Sequence[str]) -> list[float]:
     """Return how much of each term is among the words: 1 the same, less one that begins alike."""
     present = set(words)
     beginnings: dict[str, list[str]] = {}
     for word in present:
         if len(word) >= _SAME_LETTERS:
             beginnings.setdefault(word[:_SAME_LETTERS], []).append(word)
-    return {
-        term: 1.0 if term in present else _resemble(term, beginnings.get(term[:_SAME_LETTERS], ()))
+    return [
+        1.0 if term in present else _resemble(term, beginnings.get(term[:_SAME_LETTERS], ()))
         for term in rarity
-    }
+    ]
 
 
 def _resemble(term: str, words: Iterable[str]) -> float:
@@ -204,13 +211,13 @@ def _resemble(term: str, words: Iterable[str]) -> float:
     return 0.0
 
 
-def _share(rarity: Mapping[str, float], held: Mapping[str, float]) -> float:
-    total = sum(rarity.values())
-    return sum(weight * held[term] for term, weight in rarity.items()) / total if total else 0.0
+def _share(weights: Sequence[float], held: Sequence[float]) -> float:
+    total = sum(weights)
+    return sum(map(mul, weights, held)) / total if total else 0.0
 
 
-def _order(question: str, words: Sequence[str]) -> float:
-    pairs = list(pairwise(query_terms(question)))
+def _order(asked: Sequence[str], words: Sequence[str]) -> float:
+    pairs = list(pairwise(asked))
     near = {pair for gap in (1, 2, 3) for pair in zip(words, words[gap:], strict=False)}
     return sum(pair in near for pair in pairs) / len(pairs) if pairs else 0.0
 

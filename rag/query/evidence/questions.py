@@ -43,6 +43,7 @@ class Draft:
     """A question made from a passage of a document; `near_miss` is it with one thing changed.
 
     `near_miss` is "" where there was nothing to change; `chunk_id` is that of the passage.
+    `answer` is what the rule took out of the `statement` of the passage, as it is written.
     """
 
     question: str
@@ -50,6 +51,8 @@ class Draft:
     document_id: str
     near_miss: str = ""
     chunk_id: str = ""
+    answer: str = ""
+    statement: str = ""
 
 
 def sample_passages(index: Index, most: int) -> list[tuple[str, Chunk]]:
@@ -78,9 +81,11 @@ def draft_questions(passages: Sequence[tuple[str, Chunk]]) -> list[Draft]:
     drafts = []
     for root, chunk in passages:
         chance = random.Random(chunk.id)  # noqa: S311
-        if question := _ask(chunk.text, chance):
+        question, answer, statement = _ask(chunk.text, chance)
+        if question:
             changed = _change(question, chunk.text, pool, chance)
-            drafts.append(Draft(question, root, chunk.document_id, changed, chunk.id))
+            place = (root, chunk.document_id)
+            drafts.append(Draft(question, *place, changed, chunk.id, answer, statement))
     return drafts
 
 
@@ -102,17 +107,17 @@ def collect_written(
     return {key: list(words) for key, words in pool.items()}
 
 
-def _ask(text: str, chance: random.Random) -> str:
-    """Return a question that one of the statements of a text answers, "" without one."""
+def _ask(text: str, chance: random.Random) -> tuple[str, str, str]:
+    """Return a question that one of the statements of a text answers, what answers it, and the
+    statement; "" without one."""
     statements = [text[start:end] for start, end in sentence_spans(text)]
     statements = [s for s in statements if _is_statement(s) and _answers(s)]
     if not statements:
-        return ""
+        return "", "", ""
     statement = chance.choice(statements)
     answer = chance.choice(_answers(statement))
-    if is_cjk(statement):
-        return _ask_cjk(statement, answer, chance)
-    return _ask_words(statement, answer, chance)
+    ask = _ask_cjk if is_cjk(statement) else _ask_words
+    return ask(statement, answer, chance), statement[answer.start : answer.end], statement
 
 
 def _is_statement(sentence: str) -> bool:

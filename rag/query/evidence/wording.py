@@ -102,11 +102,10 @@ def telling_words(question: str) -> list[str]:
     """
     found: dict[str, str] = {}
     for word in re.findall(r"[^\W_]+(?:[-.'’][^\W_]+)*", question):
-        terms = query_terms(word)
         if is_cjk(word):
-            found.update((term, term) for term in terms)
+            found.update((term, term) for term in query_terms(word))
         elif word.casefold() not in FUNCTION_WORDS and not is_asking(word):
-            found.setdefault(terms[0] if terms else word, word)
+            found.setdefault(next(iter(query_terms(word)), word), word)
     return list(found.values())
 
 

@@ -20,6 +20,7 @@ def holds(selection: Selection | None, document: StoredDocument) -> bool:
         return True
     name = document.id
     conditions = (
+        name not in selection.except_ids,
         not selection.path_globs or any(_glob(glob).match(name) for glob in selection.path_globs),
         not selection.media_types or document.media_type in selection.media_types,
         not selection.roots or document.root in selection.roots,

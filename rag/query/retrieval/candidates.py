@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 class Candidate:
     """A passage with its cosine and its BM25, also where it is not among the best of a list.
 
-    `why` holds its rank in each list that has it; `terms` are all of its terms in order.
+    `why` holds its rank in each list that has it; `terms` are all of its terms in order, with a
+    blank before and behind each.
     """
 
     found: Scored
     dense: float
     words: float
     why: Mapping[str, int]
-    terms: Sequence[str] = ()
+    terms: str = ""
 
     @property
     def document(self) -> tuple[str, str]:

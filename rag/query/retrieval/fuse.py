@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from rag.query.retrieval.candidates import Candidate, highest, rarity
 from rag.query.retrieval.weigh import Scales
@@ -52,11 +53,13 @@ def score_documents(candidates: Sequence[Candidate], terms: Mapping[str, float])
     text holds it, and by how few of the documents do.  Documents with a single candidate tell
     nothing beyond it: the whole fades as documents become as many as candidates.
     """
-    sizes = Counter(one.document for one in candidates)
+    documents = [one.document for one in candidates]
+    sizes = Counter(documents)
     holding: dict[str, Counter[tuple[str, str]]] = {term: Counter() for term in terms}
-    for one in candidates:
-        for term in terms.keys() & one.terms:
-            holding[term][one.document] += 1
+    for one, document in zip(candidates, documents, strict=True):
+        for term, counts in holding.items():
+            if f" {term} " in one.terms:
+                counts[document] += 1
     values = dict.fromkeys(sizes, 0.0)
     for counts in holding.values():
         weight = rarity(len(counts), len(sizes))
@@ -64,7 +67,7 @@ def score_documents(candidates: Sequence[Candidate], terms: Mapping[str, float])
             values[document] += weight * count * (_SATURATION + 1) / (count + _SATURATION)
     best = highest(values.values())
     share = 1 - len(sizes) / len(candidates) if candidates else 0.0
-    return [share * values[one.document] / best for one in candidates]
+    return [share * values[document] / best for document in documents]
 
 
 def score_neighbours(candidates: Sequence[Candidate], own: Sequence[float]) -> list[float]:
@@ -83,22 +86,23 @@ def score_phrases(candidates: Sequence[Candidate], terms: Mapping[str, float]) -
     follow each other in the passage, with at most two terms between (pairs in order: Metzler
     and Croft, "A Markov random field model for term dependencies", SIGIR 2005).
     """
-    in_order = list(terms)
-    before = dict(zip(in_order[1:], in_order, strict=False))
     total = sum(terms.values()) or 1.0
+    pairs = [
+        (f" {first} ", f" {second} ", min(terms[first], terms[second]))
+        for first, second in pairwise(terms)
+    ]
     return [
-        sum(min(terms[term], terms[before[term]]) for term in _following(one.terms, before)) / total
+        sum(weight for *pair, weight in pairs if _is_followed(one.terms, *pair)) / total
         for one in candidates
     ]
 
 
-def _following(text: Sequence[str], before: Mapping[str, str]) -> set[str]:
-    """Return the terms that stand shortly after the one that is to be before them."""
-    last: dict[str, int] = {}
-    held = set()
-    wanted = before.keys() | set(before.values())
-    for place, term in [pair for pair in enumerate(text) if pair[1] in wanted]:
-        if place - last.get(before.get(term, ""), -_PHRASE_REACH - 1) <= _PHRASE_REACH:
-            held.add(term)
-        last[term] = place
-    return held
+def _is_followed(text: str, first: str, second: str) -> bool:
+    """Tell whether a term stands shortly after another; all have blanks around them."""
+    at = text.find(first) if second in text else -1
+    while at >= 0:
+        at += len(first) - 1
+        if second.strip() in text[at:].split(" ", _PHRASE_REACH + 1)[1 : _PHRASE_REACH + 1]:
+            return True
+        at = text.find(first, at)
+    return False

@@ -49,8 +49,8 @@ class Searchable(Protocol):
         """Return the BM25 of each chunk, 0 where it holds none of the terms, in their order."""
         ...
 
-    def terms_of(self, chunks: Sequence[Chunk]) -> Sequence[Sequence[str]]:
-        """Return the terms by which each chunk is found, in order."""
+    def terms_of(self, chunks: Sequence[Chunk]) -> Sequence[str]:
+        """Return the terms by which each chunk is found, a blank before and behind each."""
         ...
 
     def frequency(self, terms: Sequence[str]) -> Mapping[str, int]:
@@ -68,12 +68,14 @@ def retrieve(
     index: Searchable,
     k: int,
     selection: Selection | None = None,
+    fusion: float | None = None,
 ) -> Retrieval:
     """Return the `k` best chunks for the question by meaning and by words, no text twice.
 
     The best of both lists are scored by both ways of searching; the lists are weighed by what
-    their scores show (`weigh_dense`), then both scores are fused (`fuse`).  Ties are broken by
-    id.  A text at several places is one hit: a copied file would otherwise fill the list.
+    their scores show (`weigh_dense`), or as `fusion` says, then both scores are fused (`fuse`).
+    Ties are broken by id.  A text at several places is one hit: a copied file would otherwise
+    fill the list.
     """
     vector, terms, length = embed_query(question), query_terms(question), max(k, LIST_LENGTH)
     most = max(k, CANDIDATES)
@@ -84,7 +86,7 @@ def retrieve(
     candidates = _score_by_both(dense, words, vector, terms, index)
     scales = scale(dense.scores, words.scores)
     agreement = scales.words(candidates[0].words) if dense.scores and words.scores else 0.0
-    weight, reason = weigh_dense(dense.scores, words.scores, agreement, weights.known)
+    weight, reason = weigh_dense(dense.scores, words.scores, agreement, weights.known, fusion)
     reason = reason if terms else "The question has no word to search for: only meaning counts."
     scores = fuse(candidates, scales, weight, weights.terms)
     return Retrieval(

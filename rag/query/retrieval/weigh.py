@@ -45,12 +45,17 @@ def scale(dense: Sequence[float], words: Sequence[float]) -> Scales:
 
 
 def weigh_dense(
-    dense: Sequence[float], words: Sequence[float], agreement: float, known: float
+    dense: Sequence[float],
+    words: Sequence[float],
+    agreement: float,
+    known: float,
+    fixed: float | None = None,
 ) -> tuple[float, str]:
     """Return the part of the dense list in a convex mix, and the reason in plain words.
 
     Scores are given best first.  `agreement` is the BM25 of the best dense passage as a part of
-    the best BM25; `known` is the share of the question's weight that the index holds.
+    the best BM25; `known` is the share of the question's weight that the index holds.  `fixed`
+    is the part where the settings say it; a list that is alone counts all the same.
 
     Each list counts by its contrast, the fall from its first to its eleventh: a list in which
     all are alike says nothing (score shape as a predictor: Shtok et al., "Predicting query
@@ -63,6 +68,8 @@ def weigh_dense(
         return 1.0, "No word of the question is in the documents, so only meaning counts."
     if not dense:
         return 0.0, "Nothing was found by meaning, so only words count."
+    if fixed is not None:
+        return fixed, f"Meaning counts {fixed:.0%}, words {1 - fixed:.0%}: RAG_FUSION fixes it."
     trust = min(1.0, known / _KNOWN_ENOUGH)
     doubt = trust * (1 - min(1.0, agreement) ** 0.5)
     few = len(dense) <= _CONTRAST_AT + 1

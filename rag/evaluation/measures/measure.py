@@ -1,0 +1,76 @@
+"""What a measure is, of one case or of many, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from rag.evaluation.base.cases import Case
+from rag.evaluation.base.responses import Response
+from rag.evaluation.base.rows import Row
+
+Need: TypeAlias = Literal["ranked", "context", "text", "evidence", "spent", "judge"]
+Better: TypeAlias = Literal["higher", "lower", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of one case.
+
+    `of` returns None where the measure does not apply to the case or the response does not tell;
+    `applies` says whether it applies to the case at all, so that what is missing can be counted.
+    `needs` is what a response must tell.  `meaning` is one sentence for a reader of a report,
+    `source` the paper or tool that defines it.  `better` is the direction; "" for what is
+    neither, such as the number of tokens.
+    """
+
+    name: str
+    meaning: str
+    source: str
+    needs: Need
+    of: Callable[[Case, Response], float | None]
+    applies: Callable[[Case], bool]
+    better: Better = "higher"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetMeasure:
+    """A figure that only many cases together have, such as an AUROC.
+
+    `of` gets rows and returns None where they do not hold what it needs.
+    """
+
+    name: str
+    meaning: str
+    source: str
+    needs: Need
+    of: Callable[[Sequence[Row]], float | None]
+    better: Better = "higher"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Measures that differ in a number: `base` is "nDCG", the number that of "nDCG@10".
+
+    `make` gets the number, None for the measure without one, which only those that are
+    `whole` have.  `unit` is what is written behind the number.
+    """
+
+    base: str
+    make: Callable[[int | None], Measure]
+    usual: int | None
+    whole: bool = False
+    unit: str = ""
+
+
+def has_evidence(case: Case) -> bool:
+    """Return whether anything is known that a good answer rests on."""
+    return any(piece.grade > 0 for piece in case.relevant)
+
+
+def applies_to_all(case: Case) -> bool:  # noqa: ARG001 - the signature of `Measure.applies`
+    """Return True: there is no case it does not apply to."""
+    return True

@@ -1,0 +1,255 @@
+"""`rag evaluate` as a user types it."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+from asked_server import AskedServer, write_documents
+from fault_server import as_json, fail
+
+from rag import read_run
+from rag.cli.main import main
+
+RAG = [sys.executable, "-m", "rag.cli.main"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with AskedServer().running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory):
+    return write_documents(tmp_path_factory.mktemp("evaluated") / "docs")
+
+
+@pytest.fixture(scope="module")
+def flags(server, docs):
+    flags = ["--endpoint", server.url, "--index", str(docs.parent / "index"),
+             "--set", "parse_workers=0", "--set", "refusal_threshold=0"]  # fmt: skip
+    assert main(["ingest", str(docs), *flags]) == 0
+    return flags
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path, words, document="part-{n}.md"):
+    lines = [
+        {"id": f"c{n}", "question": f"What of {word} {n}?", "answers": [str(n)],
+         "evidence": [document.format(n=n)]}
+        for n, word in enumerate(words)
+    ]  # fmt: skip
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def questions(server):
+    asked = [r.json["messages"][-1]["content"] for r in server.requests
+             if r.path == "/v1/chat/completions"]  # fmt: skip
+    return sorted(text.rpartition("Question:")[2].strip() for text in asked)
+
+
+def test_run_is_a_folder_with_figures_report_and_files_for_other_tools(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 6)
+    code, out, err = run("evaluate", cases, *flags, "--run", "r")
+    assert code == 0, err
+    assert "containment" in out
+    assert "1.000" in out
+    assert "refused of answerable: 0 of 6" in out
+    made = {path.name for path in (tmp_path / "r").iterdir()}
+    assert made >= {"run.json", "cases.jsonl", "rows.jsonl", "report.html", "report.md",
+                    "report.json", "run.trec", "qrels.trec", "ragas.jsonl"}  # fmt: skip
+    if os.name != "nt":
+        modes = {stat.S_IMODE((tmp_path / "r" / name).stat().st_mode) for name in made - {"lock"}}
+        assert modes == {0o600}
+    assert read_run("r").figure("containment").value == 1
+
+
+def test_same_command_shows_a_complete_run_again_and_again_measures_anew(run, flags, server, docs):
+    cases = write(docs.parent / "same.jsonl", ["part"] * 3)
+    code, out, err = run("evaluate", cases, *flags)
+    [folder] = (docs.parent / "index" / "runs").glob("same-*")
+    assert code == 0
+    assert str(folder) in err
+    server.requests.clear()
+    code, again, err = run("evaluate", cases, *flags)
+    assert (code, again) == (0, out)
+    assert "complete" in err
+    assert questions(server) == []
+    code, _, err = run("evaluate", cases, *flags, "--again")
+    assert code == 0
+    assert len(questions(server)) == 3
+    assert len(list((docs.parent / "index" / "runs").glob("same-*"))) == 2
+    write(cases, ["part"] * 4)
+    server.requests.clear()
+    code, _, err = run("evaluate", cases, *flags)
+    assert len(questions(server)) == 4
+    assert len(list((docs.parent / "index" / "runs").glob("same-*"))) == 3
+
+
+def test_answers_of_an_evaluation_are_not_kept_with_a_persons_own(run, flags, tmp_path):
+    assert run("evaluate", write(tmp_path / "c.jsonl", ["part"]), *flags)[0] == 0
+    code, _, err = run("replay", *flags)
+    assert code == 1
+    assert "error" in err
+
+
+def test_failed_cases_are_told_with_their_reason_and_asked_again(run, flags, tmp_path, server):
+    cases = write(tmp_path / "cases.jsonl", ["part", "bad", "part"])
+    code, _, err = run("evaluate", cases, *flags, "--run", "r")
+    assert code == 2
+    assert "1 of 3 cases failed" in err
+    assert "first c1" in err
+    server.requests.clear()
+    code, out, err = run("evaluate", cases, *flags, "--run", "r", "--json")
+    assert code == 2
+    assert "2 of 3 cases were measured before" in err
+    assert json.loads(out)["failures"]["c1"]["message"]
+    assert set(questions(server)) == {"What of bad 1?"}
+
+
+def test_retrieval_only_needs_no_chat_model_and_who_needs_one_is_told_of_it(run, tmp_path, docs):
+    with AskedServer().running() as server:
+        server.on("/api/v1/models", as_json({"models": [
+            {"type": "embedding", "key": "text-embedding-stub", "max_context_length": 2048,
+             "loaded_instances": [{"id": "text-embedding-stub",
+                                   "config": {"context_length": 2048}}]}]}))  # fmt: skip
+        flags = ["--endpoint", server.url, "--set", "parse_workers=0", "--docs", docs,
+                 "--run", "r"]  # fmt: skip
+        cases = write(tmp_path / "cases.jsonl", ["part"] * 2)
+        code, out, err = run("evaluate", cases, *flags, "--retrieval-only")
+        assert code == 0, err
+        assert "nDCG@10" in out
+        assert "token-F1" not in out
+        code, _, err = run("evaluate", cases, *flags)
+        assert code == 1
+        assert "--retrieval-only" in err
+
+
+def test_documents_that_come_with_the_cases_are_indexed_for_the_run(run, flags, tmp_path):
+    folder = tmp_path / "set"
+    (folder / "qrels").mkdir(parents=True)
+    corpus = [{"_id": f"D{n}", "title": "", "text": f"Pump {n} has the colour c{n}."}
+              for n in range(3)]  # fmt: skip
+    queries = [{"_id": f"q{n}", "text": f"What colour has pump {n}?"} for n in range(3)]
+    for name, records in (("corpus", corpus), ("queries", queries)):
+        lines = "".join(f"{json.dumps(record)}\n" for record in records)
+        (folder / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    qrels = "query-id\tcorpus-id\tscore\n" + "".join(f"q{n}\tD{n}\t1\n" for n in range(3))
+    (folder / "qrels" / "test.tsv").write_text(qrels, encoding="utf-8")
+    own = [*flags[:2], *flags[4:], "--set", f"index_dir={tmp_path / 'other'}"]
+    code, _, err = run("evaluate", folder, *own, "--retrieval-only", "--measures", "R@5")
+    assert code == 0, err
+    [made] = (tmp_path / "other" / "runs").iterdir()
+    assert read_run(made).figure("R@5").value == 1
+    assert (made / "index").is_dir()
+    assert len(list((made / "documents").iterdir())) == 3
+    assert " D0 " in (made / "qrels.trec").read_text("utf-8")
+    code, _, err = run("evaluate", folder, *own, "--retrieval-only", "--measures", "R@5")
+    assert code == 0
+    assert "complete" in err
+
+
+def test_evidence_in_documents_that_are_not_there_is_told_with_what_to_do(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 2, "docs/part-{n}.md")
+    code, _, err = run("evaluate", cases, *flags, "--retrieval-only")
+    assert code == 0
+    assert "2 of 2 pieces of evidence" in err
+    assert "docs/part-0.md" in err
+    assert "--docs" in err
+
+
+def test_lines_that_are_no_case_are_told_and_stop_no_other(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 2)
+    cases.write_text(cases.read_text("utf-8") + '{"bad\n', encoding="utf-8")
+    code, _, err = run("evaluate", cases, *flags, "--retrieval-only", "--limit", "1", "--run", "r")
+    assert code == 0
+    assert "is no case" in err
+    assert read_run("r").counts["cases"] == 1
+
+
+def test_server_that_goes_in_the_middle_costs_no_row(run, docs, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 5)
+    with AskedServer().running() as server:
+        flags = ["--endpoint", server.url, "--docs", docs, "--run", "r", "--jobs", "1",
+                 "--set", "parse_workers=0", "--set", "refusal_threshold=0"]  # fmt: skip
+        reply, answered = server.reply, []
+
+        def refuse_the_key(request):
+            answered.append(request)
+            return fail("wrong key", 401) if len(answered) > 2 else reply(request)
+
+        server.on("/v1/chat/completions", refuse_the_key)
+        code, _, err = run("evaluate", cases, *flags)
+        assert code == 1
+        assert "the same command goes on" in err
+        assert read_run("r").counts["asked"] == 2
+        server.on("/v1/chat/completions", reply)
+        code, _, err = run("evaluate", cases, *flags)
+        assert code == 0, err
+        assert "2 of 5 cases were measured before" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "said", "expected"),
+    [
+        (["nowhere.jsonl"], "nowhere.jsonl", 1),
+        ([], "no file of cases is named", 2),
+        (["c.jsonl", "--measures", "wisdom"], "no measure", 1),
+        (["c.jsonl", "--retrieval-only", "--measures", "token-F1"], "measures answers", 2),
+        (["c.jsonl", "--retrieval-only", "--judge"], "no answers to judge", 2),
+        (["c.jsonl", "--columns", "question"], "no column", 2),
+        (["c.jsonl", "--docs", "nofolder"], "nofolder", 1),
+        (["c.jsonl", "--run", "c.jsonl"], "c.jsonl", 1),
+        (["c.jsonl", "--run", "."], "is no run", 1),
+    ],
+)
+def test_wrong_words_are_told_with_their_remedy(run, flags, tmp_path, more, said, expected):
+    write(tmp_path / "c.jsonl", ["part"])
+    code, _, err = run("evaluate", *more, *flags)
+    assert code == expected
+    assert said in err
+    assert "fix:" in err
+
+
+def test_measures_are_listed_with_their_meaning(run):
+    code, out, _ = run("evaluate", "--list-measures")
+    assert code == 0
+    assert "nDCG@10" in out
+    listed = json.loads(run("evaluate", "--list-measures", "--json")[1])
+    assert {"name", "meaning", "source"} <= set(listed[0])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, getattr(signal, "SIGKILL", None)])
+def test_stopped_run_goes_on_without_repeating_a_case(run, flags, tmp_path, server, how):
+    cases = write(tmp_path / "cases.jsonl", ["part", "part", "part", "slow", "part", "part"])
+    rows = tmp_path / "r" / "rows.jsonl"
+    arguments = ["evaluate", str(cases), *flags, "--run", "r", "--jobs", "1"]
+    process = subprocess.Popen([*RAG, *arguments], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while (not rows.exists() or rows.read_bytes().count(b"\n") < 3) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=30)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "the same command goes on from here" in err
+    assert read_run("r").counts["asked"] == 3
+    server.requests.clear()
+    code, _, err = run(*arguments)
+    assert code == 0, err
+    assert "3 of 6 cases were measured before" in err
+    assert questions(server) == ["What of part 4?", "What of part 5?", "What of slow 3?"]
+    assert [json.loads(line)["case"]["id"] for line in rows.read_text("utf-8").splitlines()] == [
+        f"c{n}" for n in range(6)
+    ]
