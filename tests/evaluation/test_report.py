@@ -175,6 +175,13 @@ def test_each_piece_of_evidence_has_the_rank_at_which_it_was_found():
     assert data["rows"][0]["runs"][0]["ranks"] == [3, None, 1]
 
 
+def test_a_passage_is_known_by_the_number_it_has_in_the_prompt():
+    ranked = (Passage("a.txt", "two"), Passage("a.txt", "five"), Passage("b.txt", "two"))
+    context = (Passage("b.txt", "one two"), Passage("a.txt", "one two three"))
+    data = record_rows([{"1": Row(Case("1", "?"), Response("", ranked, context))}], ())
+    assert [p["number"] for p in data["rows"][0]["runs"][0]["passages"]] == [2, None, 1]
+
+
 def test_a_page_keeps_the_first_passages_of_every_case_and_counts_what_it_leaves_out():
     rows = {row.case.id: row for row in make_report(30).rows}
     length = max(len(p.text) for row in rows.values() if row.response for p in row.response.ranked)

@@ -199,4 +199,5 @@ def _passage(
 
 def _holds(shown: Passage, passage: Passage) -> bool:
     """Return whether a passage of a prompt, perhaps several put together, holds one found."""
-    return shown.document == passage.document and passage.text in shown.text
+    is_inside = bool(passage.text) and passage.text in shown.text
+    return shown == passage or (shown.document == passage.document and is_inside)
