@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
@@ -45,27 +45,51 @@ def read_record(kind: type[Record], text: str) -> Record:
     A field that is not known any more is left out, one that is new has its default.  Raises
     ValueError, TypeError, KeyError or AttributeError when it is no such record.
     """
-    record: Record = _read(kind, json.loads(text))
+    record: Record = _reader_of(cast(Hashable, kind))(json.loads(text))
     return record
 
 
-def _read(kind: Any, value: Any) -> Any:
-    if value is None:
-        return None
+@cache
+def _reader_of(kind: Any) -> Callable[[Any], Any]:
+    """Return what makes a value of a declared type of what JSON has; None stays None."""
     if is_dataclass(kind):
-        types = _types_of(cast(Hashable, kind))
-        given = {f.name: f for f in fields(kind) if f.init and f.name in value}
-        return kind(**{name: _read(types[name], value[name]) for name in given})  # type: ignore[operator]
+        return _reader_of_record(kind)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return _read(next(a for a in arguments if a is not type(None)), value)
+        return _reader_of(next(a for a in arguments if a is not type(None)))
     if origin is not None and issubclass(origin if isinstance(origin, type) else object, Mapping):
-        return {name: _read(arguments[1], one) for name, one in value.items()}
+        return _reader_of_mapping(arguments[1])
     if origin in (tuple, list, Sequence):
-        return tuple(_read(arguments[0], one) for one in value)
-    return kind.fromisoformat(value) if kind in (date, datetime) else value
+        return _reader_of_items(arguments[0])
+    if kind in (date, datetime):
+        return lambda value: None if value is None else kind.fromisoformat(value)
+    return _as_it_is
 
 
-@cache
-def _types_of(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind, localns=_NAMES)
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _reader_of_record(kind: Any) -> Callable[[Any], Any]:
+    types = get_type_hints(kind, localns=_NAMES)
+    readers = {f.name: _reader_of(types[f.name]) for f in fields(kind) if f.init}
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return None
+        given = readers.keys() & value.keys()
+        return kind(**{name: readers[name](value[name]) for name in given})
+
+    return read
+
+
+def _reader_of_mapping(kind: Any) -> Callable[[Any], Any]:
+    reader = _reader_of(kind)
+    return lambda value: (
+        None if value is None else {name: reader(one) for name, one in value.items()}
+    )
+
+
+def _reader_of_items(kind: Any) -> Callable[[Any], Any]:
+    reader = _reader_of(kind)
+    return lambda value: None if value is None else tuple(map(reader, value))

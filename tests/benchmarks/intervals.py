@@ -22,6 +22,7 @@ from rag.evaluation.base.cases import Case, Relevant
 from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Manifest, Report, Row
 from rag.evaluation.compare.compare import compare
+from rag.evaluation.measures.refusal import auroc
 from rag.evaluation.statistics.chance import find_detectable, flip_signs
 from rag.evaluation.statistics.intervals import (
     interval_of_mean,
@@ -106,17 +107,6 @@ def coverage_of_hits(truth: float, n: int) -> float:
     return held
 
 
-def auroc(scored: Sequence[tuple[bool, float]]) -> float | None:
-    """Return how often a score of one kind is above one of the other, ties by half."""
-    kinds = np.array([kind for kind, _ in scored])
-    scores = np.array([score for _, score in scored])
-    if kinds.all() or not kinds.any():
-        return None
-    below = np.searchsorted(np.sort(scores[~kinds]), scores[kinds], "left").sum()
-    upto = np.searchsorted(np.sort(scores[~kinds]), scores[kinds], "right").sum()
-    return float(below + upto) / 2 / (kinds.sum() * (~kinds).sum())
-
-
 def coverage_of_auroc(truth: float, n: int, sets: int, rng: np.random.Generator) -> float:
     """Return the same for an AUROC, of which a quarter of the cases are of the lower kind."""
     apart = NormalDist().inv_cdf(truth) * 2**0.5
@@ -124,7 +114,7 @@ def coverage_of_auroc(truth: float, n: int, sets: int, rng: np.random.Generator)
     for _ in range(sets):
         kinds = rng.random(n) < 0.75
         scores = rng.normal(size=n) + apart * kinds
-        scored = list(zip(kinds.tolist(), scores.tolist(), strict=True))
+        scored = np.column_stack((scores, kinds))
         value = auroc(scored)
         found = value is not None and interval_of_set(auroc, scored, value)
         held += bool(found) and found[0] <= truth <= found[1]
@@ -184,8 +174,9 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=2000)
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--auroc-sets", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(options.seed)
     print(f"{'coverage':26}", *(f"n={n:<5}" for n in SIZES))
     for name in KINDS:
         print(f"{name:26}", *(f"{coverage(name, n, options.sets, rng):.3f}  " for n in SIZES))

@@ -4,6 +4,7 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 
 from ingest.base.errors import PipelineError
@@ -50,7 +51,8 @@ def test_area_is_the_share_of_pairs_in_the_right_order():
     draw = random.Random(2)
     good, bad = ([draw.choice(range(9)) / 9 for _ in range(n)] for n in (90, 70))
     pairs = [(one > other) + (one == other) / 2 for one in good for other in bad]
-    assert auroc(good, bad) == pytest.approx(sum(pairs) / len(pairs))
+    scored = np.array([(one, 1) for one in good] + [(other, 0) for other in bad])
+    assert auroc(scored) == pytest.approx(sum(pairs) / len(pairs))
 
 
 def test_rows_that_cannot_tell_have_no_figure():

@@ -71,21 +71,26 @@ def test_intervals_hold_the_truth_about_95_times_in_100(spread):
     assert 0.9 < sum(a <= truth <= b for a, b in found) / 400 < 0.98
 
 
+def column(values):
+    """The values as a figure of many items gets them: (items, numbers)."""
+    return np.asarray(values, dtype=np.float64)[:, None]
+
+
 def test_interval_of_a_set_is_uneven_near_its_end_and_none_at_it():
     def share(items):
-        return sum(items) / len(items)
+        return float(items.mean())
 
-    low, high = interval_of_set(share, [1] * 95 + [0] * 5, 0.95)
+    low, high = interval_of_set(share, column([1] * 95 + [0] * 5), 0.95)
     assert 0 < low < 0.95 < high < 1
     assert 0.95 - low > high - 0.95
-    assert interval_of_set(share, [1] * 95, 1.0) is None
-    assert interval_of_set(lambda items: None, [1, 0] * 50, 0.5) is None
-    assert interval_of_set(share, [1, 0], 0.5) is None
+    assert interval_of_set(share, column([1] * 95), 1.0) is None
+    assert interval_of_set(lambda items: None, column([1, 0] * 50), 0.5) is None
+    assert interval_of_set(share, column([1, 0]), 0.5) is None
 
 
 def test_error_of_a_mean_is_its_standard_error():
-    values = np.random.default_rng(5).normal(0, 1, 300).tolist()
-    error = find_error(lambda drawn: sum(drawn) / len(drawn), values)
+    values = np.random.default_rng(5).normal(0, 1, (300, 1))
+    error = find_error(lambda drawn: float(drawn.mean()), values)
     assert error == pytest.approx(1 / math.sqrt(300), rel=0.15)
 
 
@@ -106,14 +111,14 @@ def test_chance_of_many_differences_is_as_the_binomial_says():
 
 def test_swapping_results_is_flipping_signs_for_a_mean():
     def mean(items):
-        return sum(items) / len(items)
+        return float(items.mean())
 
     first, second = [0.0, 0.2, 0.4, 0.1, 0.6], [0.5, 0.4, 0.3, 0.8, 0.9]
     changes = [b - a for a, b in zip(first, second, strict=True)]
-    assert swap_results(mean, first, second) == flip_signs(changes)
+    assert swap_results(mean, column(first), column(second)) == flip_signs(changes)
     generator = random.Random(2)
-    first = [generator.random() for _ in range(40)]
-    assert swap_results(mean, first, [value + 1 for value in first]) == 1 / 1000
+    first = column([generator.random() for _ in range(40)])
+    assert swap_results(mean, first, first + 1) == 1 / 1000
     assert swap_results(mean, first, first) == 1.0
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rag.evaluation.base.errors import RunUnusable
 from rag.evaluation.base.rows import Report, Row
 from rag.evaluation.compare.notes import find_notes
@@ -199,18 +202,20 @@ def _difference(measure: Measure | SetMeasure, pairs: Sequence[Pair]) -> Differe
 
 
 def _difference_of_set(measure: SetMeasure, pairs: Sequence[Pair]) -> Difference | None:
-    """Return the difference over the cases that failed in neither run."""
-    answered = [pair for pair in pairs if not any(row.failure for row in pair)]
-    before, after = ([pair[side] for pair in answered] for side in (0, 1))
-    first, second = measure.of(before), measure.of(after)
+    """Return the difference over the cases that enter the figure in both runs."""
+    read = [tuple(measure.read(row) for row in pair) for pair in pairs]
+    found = np.asarray([pair for pair in read if None not in pair], dtype=np.float64)
+    if not len(found):
+        return None
+    first, second = (measure.amount(found[:, side]) for side in (0, 1))
     if first is None or second is None:
         return None
 
-    def change(drawn: Sequence[Pair]) -> float | None:
-        old, new = (measure.of([pair[side] for pair in drawn]) for side in (0, 1))
+    def change(drawn: NDArray[np.float64]) -> float | None:
+        old, new = (measure.amount(drawn[:, side]) for side in (0, 1))
         return None if old is None or new is None else new - old
 
-    error = find_error(change, answered)
+    error = find_error(change, found)
     low, high = interval_of_error(second - first, error) if error else (None, None)
     return Difference(
         measure.name,
@@ -219,10 +224,10 @@ def _difference_of_set(measure: SetMeasure, pairs: Sequence[Pair]) -> Difference
         second - first,
         low,
         high,
-        p=swap_results(measure.of, before, after),
+        p=swap_results(measure.amount, found[:, 0], found[:, 1]),
         corrected=None,
         detectable=find_detectable(error) if error else None,
-        cases=len(answered),
-        missing=sum((a.failure is None) is not (b.failure is None) for a, b in pairs),
+        cases=len(found),
+        missing=sum((a is None) is not (b is None) for a, b in read),
         direction=measure.better,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rag.evaluation.base.cases import Case
 from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Need: TypeAlias = Literal["ranked", "context", "text", "evidence", "spent", "judge"]
 Better: TypeAlias = Literal["higher", "lower", ""]
@@ -39,16 +43,31 @@ class Measure:
 class SetMeasure:
     """A figure that only many cases together have, such as an AUROC.
 
-    `of` gets rows and returns None where they do not hold what it needs.
+    `read` returns what of a row enters it, as numbers, None where nothing does; `amount` gets
+    those of many rows, (rows, numbers), and returns None where they do not hold what it needs.
+    Apart, so that rows are read once and not for each resample.
     """
 
     name: str
     meaning: str
     source: str
     needs: Need
-    of: Callable[[Sequence[Row]], float | None]
+    read: Callable[[Row], tuple[float, ...] | None]
+    amount: Callable[[NDArray[np.float64]], float | None]
     better: Better = "higher"
     unit: str = ""
+
+    def of(self, rows: Iterable[Row]) -> float | None:
+        """Return the figure of the rows."""
+        found = [numbers for row in rows if (numbers := self.read(row)) is not None]
+        return amount_of(self, found)
+
+
+def amount_of(measure: SetMeasure, found: Sequence[tuple[float, ...]]) -> float | None:
+    """Return the figure of what was read, None for nothing."""
+    import numpy as np
+
+    return measure.amount(np.asarray(found, dtype=np.float64)) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,101 +3,114 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 from rag.evaluation.base.rows import Row
 from rag.evaluation.measures.measure import SetMeasure
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Numbers: TypeAlias = "NDArray[np.float64]"
 
 _RETRIEVAL = "van Rijsbergen (1979), a refusal taken as what is to be found"
 _HANLEY = "Hanley and McNeil (1982)"
 
 
-def refusal_precision(rows: Sequence[Row]) -> float | None:
+def read_refusal(row: Row) -> tuple[float, float] | None:
+    """Return whether a case was refused and whether it has an answer; None if not told."""
+    if row.response is None or row.response.abstained is None:
+        return None
+    return float(row.response.abstained), float(row.case.answerable)
+
+
+def read_evidence(row: Row, kind: str = "") -> tuple[float, float] | None:
+    """Return the evidence score of a case and whether it has an answer; None if not told.
+
+    With `kind` cases without an answer count only where they are of that kind.
+    """
+    score = row.response.evidence if row.response else None
+    if score is None or not math.isfinite(score):
+        return None
+    if not row.case.answerable and kind not in ("", row.case.kind):
+        return None
+    return score, float(row.case.answerable)
+
+
+def refusal_precision(told: Numbers) -> float | None:
     """Return the share of refusals that were right; None where nothing was refused or should be."""
-    right, refused, unanswerable, _asked = _count(rows)
+    right, refused, unanswerable, _asked = _count(told)
     return right / refused if refused and unanswerable else None
 
 
-def refusal_recall(rows: Sequence[Row]) -> float | None:
+def refusal_recall(told: Numbers) -> float | None:
     """Return the share of unanswerable cases that were refused."""
-    right, _refused, unanswerable, _asked = _count(rows)
+    right, _refused, unanswerable, _asked = _count(told)
     return right / unanswerable if unanswerable else None
 
 
-def refusal_f1(rows: Sequence[Row]) -> float | None:
+def refusal_f1(told: Numbers) -> float | None:
     """Return the harmonic mean of both; 0 where nothing was refused that should be."""
-    right, refused, unanswerable, _asked = _count(rows)
+    right, refused, unanswerable, _asked = _count(told)
     return 2 * right / (refused + unanswerable) if unanswerable else None
 
 
-def wrongly_refused(rows: Sequence[Row]) -> float | None:
+def wrongly_refused(told: Numbers) -> float | None:
     """Return the share of answerable cases that were refused."""
-    right, refused, unanswerable, asked = _count(rows)
+    right, refused, unanswerable, asked = _count(told)
     return (refused - right) / (asked - unanswerable) if asked > unanswerable else None
 
 
-def wrongly_answered(rows: Sequence[Row]) -> float | None:
+def wrongly_answered(told: Numbers) -> float | None:
     """Return the share of unanswerable cases that were answered."""
-    refused = refusal_recall(rows)
+    refused = refusal_recall(told)
     return None if refused is None else 1 - refused
 
 
-def measure_auroc(rows: Sequence[Row], kind: str = "") -> float | None:
-    """Return how often the evidence score of an answerable case is above that of one that is not.
+def auroc(scored: Numbers) -> float | None:
+    """Return how often the score of an answerable case is above that of one that is not.
 
-    Ties count half.  With `kind` the unanswerable cases are only those of that kind.
+    Ties count half: the area under the ROC curve, by ranks (Mann and Whitney 1947).
     """
-    good, bad = [], []
-    for row in rows:
-        score = row.response.evidence if row.response else None
-        if score is None or not math.isfinite(score):
-            continue
-        if row.case.answerable:
-            good.append(score)
-        elif kind in ("", row.case.kind):
-            bad.append(score)
-    return auroc(good, bad) if good and bad else None
+    import numpy as np
 
-
-def auroc(good: Sequence[float], bad: Sequence[float]) -> float:
-    """Return the area under the ROC curve, by ranks (Mann and Whitney 1947); neither is empty."""
-    import numpy
-
-    ordered = numpy.sort(numpy.asarray(bad, dtype=float))
-    below = numpy.searchsorted(ordered, good, side="left").sum()
-    up_to = numpy.searchsorted(ordered, good, side="right").sum()
+    is_good = scored[:, 1] > 0
+    good, bad = scored[is_good, 0], np.sort(scored[~is_good, 0])
+    if not len(good) or not len(bad):
+        return None
+    below = np.searchsorted(bad, good, side="left").sum()
+    up_to = np.searchsorted(bad, good, side="right").sum()
     return float(below + up_to) / (2 * len(good) * len(bad))
 
 
-def _count(rows: Sequence[Row]) -> tuple[int, int, int, int]:
+def _count(told: Numbers) -> tuple[int, int, int, int]:
     """Return the right refusals, all refusals, the unanswerable cases and all that were asked."""
-    told = [
-        (row.response.abstained, row.case.answerable)
-        for row in rows
-        if row.response is not None and row.response.abstained is not None
-    ]
-    refused = [answerable for abstained, answerable in told if abstained]
-    unanswerable = sum(not answerable for _abstained, answerable in told)
-    return refused.count(False), len(refused), unanswerable, len(told)
+    refused, unanswerable = told[:, 0] > 0, told[:, 1] == 0
+    return (
+        int((refused & unanswerable).sum()),
+        int(refused.sum()),
+        int(unanswerable.sum()),
+        len(told),
+    )
 
 
 def _auroc(name: str, meaning: str, kind: str = "") -> SetMeasure:
-    of: Callable[[Sequence[Row]], float | None] = partial(measure_auroc, kind=kind)
-    return SetMeasure(name, meaning, _HANLEY, "evidence", of)
+    return SetMeasure(name, meaning, _HANLEY, "evidence", partial(read_evidence, kind=kind), auroc)
 
 
 MEASURES = (
     SetMeasure("refusal-P", "share of refusals that were right", _RETRIEVAL,
-               "text", refusal_precision),
+               "text", read_refusal, refusal_precision),
     SetMeasure("refusal-R", "share of unanswerable cases that were refused", _RETRIEVAL,
-               "text", refusal_recall),
+               "text", read_refusal, refusal_recall),
     SetMeasure("refusal-F1", "harmonic mean of refusal-P and refusal-R", _RETRIEVAL,
-               "text", refusal_f1),
+               "text", read_refusal, refusal_f1),
     SetMeasure("wrongly-refused", "share of answerable cases that were refused",
-               "false positive rate of refusal", "text", wrongly_refused, "lower"),
+               "false positive rate of refusal", "text", read_refusal, wrongly_refused, "lower"),
     SetMeasure("wrongly-answered", "share of unanswerable cases that were answered",
-               "false negative rate of refusal", "text", wrongly_answered, "lower"),
+               "false negative rate of refusal", "text", read_refusal, wrongly_answered, "lower"),
     _auroc("AUROC", "how often an answerable case has a higher evidence score than another"),
     _auroc("AUROC-near-miss", "the same against near misses only", "near-miss"),
     _auroc("AUROC-out-of-corpus", "the same against what the documents are not about",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rag.evaluation.base.cases import Case
 from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Row
 from rag.evaluation.measures.measure import Better, Measure, SetMeasure, applies_to_all
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SOURCE = "as the system tells it"
 _SHARES = (50, 95)
@@ -30,12 +35,17 @@ def amount(field: str, _case: Case | None, response: Response | None) -> float |
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def percentile(field: str, share: int, rows: Sequence[Row]) -> float | None:
-    """Return a percentile of what the rows tell, between two of them in proportion."""
-    import numpy
+def read_amount(field: str, row: Row) -> tuple[float] | None:
+    """Return the same of a row."""
+    value = amount(field, None, row.response)
+    return None if value is None else (value,)
 
-    told = [value for row in rows if (value := amount(field, None, row.response)) is not None]
-    return float(numpy.percentile(told, share)) if told else None
+
+def percentile(share: int, told: NDArray[np.float64]) -> float:
+    """Return a percentile of what the rows tell, between two of them in proportion."""
+    import numpy as np
+
+    return float(np.percentile(told, share))
 
 
 def _measures() -> Iterator[Measure]:
@@ -48,8 +58,8 @@ def _percentiles() -> Iterator[SetMeasure]:
     for name, field, meaning, better, unit in _TABLE:
         for share in _SHARES:
             said = f"{meaning}: {share} % of cases have no more"
-            of = partial(percentile, field, share)
-            yield SetMeasure(f"{name}-p{share}", said, _SOURCE, "spent", of, better, unit)
+            read, of = partial(read_amount, field), partial(percentile, share)
+            yield SetMeasure(f"{name}-p{share}", said, _SOURCE, "spent", read, of, better, unit)
 
 
 MEASURES = tuple(_measures())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Item = TypeVar("Item")
+from rag.evaluation.statistics.intervals import Amount
 
 ROUNDS = 9999
 SET_ROUNDS = 999
@@ -38,9 +37,7 @@ def flip_signs(differences: Sequence[float]) -> float:
     return far / len(found) if is_exact else (far + 1) / (len(found) + 1)
 
 
-def swap_results(
-    of: Callable[[Sequence[Item]], float | None], first: Sequence[Item], second: Sequence[Item]
-) -> float:
+def swap_results(of: Amount, first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Return how often the difference of a figure is as large with results swapped at random.
 
     The test of `flip_signs` for figures of whole sets: within a case either run may have had
@@ -51,10 +48,9 @@ def swap_results(
     """
     seen = abs(_differ(of, first, second))
     far = done = 0
-    for signs in (row for batch in _signs(len(first), SET_ROUNDS) for row in batch.tolist()):
-        drawn = list(zip(first, second, signs, strict=True))
-        old = [b if sign < 0 else a for a, b, sign in drawn]
-        new = [a if sign < 0 else b for a, b, sign in drawn]
+    for signs in (row for batch in _signs(len(first), SET_ROUNDS) for row in batch):
+        swapped = (signs < 0)[:, None]
+        old, new = np.where(swapped, second, first), np.where(swapped, first, second)
         far += abs(_differ(of, old, new)) >= seen - 1e-12
         done += 1
         if far == _ENOUGH and not _is_exact(len(first), SET_ROUNDS):
@@ -62,9 +58,7 @@ def swap_results(
     return far / done if _is_exact(len(first), SET_ROUNDS) else (far + 1) / (done + 1)
 
 
-def _differ(
-    of: Callable[[Sequence[Item]], float | None], first: Sequence[Item], second: Sequence[Item]
-) -> float:
+def _differ(of: Amount, first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     before, after = of(first), of(second)
     return math.inf if before is None or after is None else after - before
 

@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from statistics import NormalDist, fmean, stdev
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Interval: TypeAlias = tuple[float, float]
-Item = TypeVar("Item")
+Amount: TypeAlias = Callable[[NDArray[np.float64]], float | None]
 
 FEWEST = 10
 """Of fewer values there is no interval: what they hold of the spread is too little."""
@@ -87,9 +87,7 @@ def _weights(count: int) -> NDArray[np.float32]:
     return weights / np.float32(count)
 
 
-def interval_of_set(
-    of: Callable[[Sequence[Item]], float | None], items: Sequence[Item], value: float
-) -> Interval | None:
+def interval_of_set(of: Amount, items: NDArray[np.float64], value: float) -> Interval | None:
     """Return the interval of a figure of many items, from the spread of the figure resampled.
 
     On the scale of log odds for what lies between 0 and 1 and of logarithms for what is above, so
@@ -118,8 +116,8 @@ def interval_of_error(value: float, error: float) -> Interval:
     return value - _Z * error, value + _Z * error
 
 
-def find_error(of: Callable[[Sequence[Item]], float | None], items: Sequence[Item]) -> float | None:
-    """Return the standard error of a figure of many items, by drawing them with replacement.
+def find_error(of: Amount, items: NDArray[np.float64]) -> float | None:
+    """Return the standard error of a figure of many items, (items, ...), drawn with replacement.
 
     100 to 400 times, the more the fewer items there are.  None for fewer than ten items, where
     all figures are the same, and where most are None.
@@ -129,7 +127,6 @@ def find_error(of: Callable[[Sequence[Item]], float | None], items: Sequence[Ite
         return None
     generator = np.random.default_rng(_SEED)
     rounds = max(100, min(400, _ROWS // count))
-    drawn = (generator.integers(0, count, count).tolist() for _ in range(rounds))
-    figures = [of([items[place] for place in places]) for places in drawn]
+    figures = [of(items[generator.integers(0, count, count)]) for _ in range(rounds)]
     known = [figure for figure in figures if figure is not None]
     return (stdev(known) or None) if len(known) > rounds // 2 else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+import numpy as np
+
 from rag.evaluation.base.rows import Figure, Row
 from rag.evaluation.measures.measure import Measure, SetMeasure
 from rag.evaluation.measures.registry import find_measure
@@ -62,11 +64,12 @@ def _figure(measure: Measure | SetMeasure, rows: Sequence[Row], group: str) -> F
 
 
 def _figure_of_set(measure: SetMeasure, rows: Sequence[Row], group: str) -> Figure:
-    """Return a figure of all rows that have a response; where they have none, of no case."""
-    answered = [row for row in rows if row.failure is None]
-    value = measure.of(answered)
+    """Return a figure of all rows that enter it; of none where they do not hold what it needs."""
+    read = [numbers for row in rows if (numbers := measure.read(row)) is not None]
+    found = np.asarray(read, dtype=np.float64)
+    value = measure.amount(found) if read else None
     if value is None:
         return Figure(measure.name, None, None, None, 0, 0, group)
-    low, high = interval_of_set(measure.of, answered, value) or (None, None)
-    missing = len(rows) - len(answered)
-    return Figure(measure.name, value, low, high, len(answered), missing, group)
+    low, high = interval_of_set(measure.amount, found, value) or (None, None)
+    missing = sum(row.failure is not None for row in rows)
+    return Figure(measure.name, value, low, high, len(found), missing, group)
