@@ -29,8 +29,9 @@ def test_ranked_passages_measure_as_told(name, expected):
     assert measured(name, ranked=RANKED) == pytest.approx(expected)
 
 
-def test_budget_is_filled_with_what_the_model_was_shown_where_that_is_told():
-    assert measured("evidence-R@1100tokens", ranked=RANKED, context=RANKED[1:]) == 0.5
+def test_budget_is_filled_with_what_was_ranked_where_that_is_told():
+    assert measured("evidence-R@1100tokens", ranked=RANKED[1:], context=RANKED) == 0.5
+    assert measured("evidence-R@1100tokens", context=RANKED) == 1
     assert measured("evidence-R", context=RANKED) == 1
     assert measured("evidence-R", ranked=RANKED) is None
     assert measured("evidence-R@500tokens", context=()) == 0

@@ -51,8 +51,8 @@ def measure_ranked(base: str, k: int | None) -> Measure:
 def measure_evidence(budget: int | None) -> Measure:
     """Return the share of pieces of evidence of which the passages hold half.
 
-    Without a budget the passages are those the model was shown.  With one they are the first of
-    these, or of what was ranked where nothing was shown, that fit the tokens; none is cut.
+    Without a budget the passages are those the model was shown.  With one they are the first
+    ranked that fit the tokens, or the first shown where no ranking is told; none is cut.
     """
 
     def of(case: Case, response: Response) -> float | None:
@@ -135,7 +135,7 @@ def _name(base: str, number: int | None, unit: str = "") -> str:
 
 def _fill(response: Response, budget: int) -> list[Passage] | None:
     """Return the first passages that fit a budget of tokens; the first that does not ends them."""
-    passages = response.ranked if response.context is None else response.context
+    passages = response.context if response.ranked is None else response.ranked
     if passages is None:
         return None
     chosen = []
