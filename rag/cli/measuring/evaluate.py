@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from rag.batch.run import HOPELESS, choose_jobs, choose_preparation
 from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
 from rag.cli.measuring.figures import list_measures, show_figures, warn_of_evidence
+from rag.cli.measuring.judging import hold_against_people, judging
 from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json
-from rag.connections import Connections
 from rag.evaluation.base.cases import CaseSet
 from rag.evaluation.base.errors import RunUnusable
 from rag.evaluation.base.rows import Manifest, Report, Row
@@ -117,12 +116,14 @@ def _evaluate(
     with Pipeline(settings, terminal.on_wait) as pipeline:
         pipeline.check_index()
         _check_models(pipeline, options, terminal)
-        with _judging(pipeline, options) as judge:
+        with judging(pipeline, options) as judge:
             ask = pipeline.passages if options.retrieval_only else pipeline.ask
             made = describe(ask, cases, wanted, judge.name if judge else "")
             folder = folder or _folder(settings, made)
             report = _measure(pipeline, cases, replace(made, name=folder.name), judge, folder,
                               options, terminal)  # fmt: skip
+            told = hold_against_people(judge, cases, folder, terminal)
+            report = replace(report, notes=(*report.notes, *told))
     _write(folder, report, cases)
     return _show(folder, report, options, terminal)
 
@@ -180,19 +181,6 @@ def _check_models(pipeline: Pipeline, options: argparse.Namespace, terminal: Ter
         raise ModelUnavailable(error.message, f"{error.hint}; {without}") from error
     warn_of_remote(choice, terminal)
     terminal.note(f"answers by {choice.model.id} ({choice.reason})")
-
-
-@contextmanager
-def _judging(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Judge | None]:
-    """Yield the judge that is asked for, None without one."""
-    if not options.judge:
-        yield None
-    elif not options.judge_model:
-        yield Judge(pipeline.models.chat(), repeats=options.judge_repeats)
-    else:
-        other = pipeline.settings.model_copy(update={"chat_model": options.judge_model})
-        with closing(Connections(other)) as models:
-            yield Judge(models.chat(), repeats=options.judge_repeats)
 
 
 def _measure(

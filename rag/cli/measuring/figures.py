@@ -44,6 +44,8 @@ def show_figures(terminal: Terminal, report: Report) -> None:
         terminal.say("  ".join((first, *rest)), "bold" if line is _HEADS else "")
     _show_refusals(terminal, report)
     _show_failures(terminal, report)
+    for note in report.notes:
+        terminal.note(note)
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

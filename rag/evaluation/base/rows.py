@@ -96,7 +96,7 @@ class Report:
     """A run: what it was made with, its rows in the order of the cases, what they amount to.
 
     `counts` are those of cases, failures, and what a judge could not say.  `folder` is where the
-    run is kept, "" where it is not.
+    run is kept, "" where it is not.  `notes` tell what a reader should know, one line each.
     """
 
     manifest: Manifest
@@ -104,6 +104,7 @@ class Report:
     figures: tuple[Figure, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     folder: str = ""
+    notes: tuple[str, ...] = ()
 
     def figure(self, measure: str, group: str = "") -> Figure | None:
         """Return the figure of a measure, None where it was not measured."""

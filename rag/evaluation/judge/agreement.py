@@ -19,12 +19,13 @@ FEWEST = 30
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
     """How often a judge was asked, how often that failed, on how many answers it disagreed
-    with itself, of `repeated` on which it could."""
+    with itself, of `repeated` on which it could, and on how many it never said anything."""
 
     asked: int = 0
     failed: int = 0
     disagreed: int = 0
     repeated: int = 0
+    silent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def _count(verdicts: Sequence[Verdict]) -> VerdictCounts:
         failed=failed,
         disagreed=sum(one.agreed is False for one in verdicts),
         repeated=sum(one.agreed is not None for one in verdicts),
+        silent=sum(one.score is None for one in verdicts),
     )
 
 

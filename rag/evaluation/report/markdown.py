@@ -35,6 +35,7 @@ def report_in_markdown(report: Report) -> str:
         _groups(report),
         _refusals(report),
         _failures(report),
+        ["", *(f"- {_plain(note)}" for note in report.notes)] if report.notes else [],
         ["", "Make it again:", "", f"    {' '.join(command_of(report).split())}"],
     )  # fmt: skip
 

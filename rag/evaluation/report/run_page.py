@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from html import escape
 
 from rag.evaluation.base.rows import Figure, Report
+from rag.evaluation.judge.agreement import count_verdicts
 from rag.evaluation.report import plots as draw
 from rag.evaluation.report.page import (
     captioned,
@@ -23,7 +25,6 @@ from rag.evaluation.report.records import record_rows
 from rag.evaluation.report.words import (
     command_of,
     count_refusals,
-    count_verdicts,
     direction_of,
     explain,
     failures_by_reason,
@@ -215,11 +216,14 @@ def _latency(report: Report) -> Iterator[str]:
 
 def _judge(report: Report) -> str:
     rows = (
-        [escape(criterion), *(f"{number:,}" for number in counts.values())]
+        [escape(criterion), *(f"{number:,}" for number in astuple(counts))]
         for criterion, counts in count_verdicts(report.rows).items()
     )
-    heads = ("criterion", "cases judged", "no verdict", "agreed with itself", "did not", "unread")
-    return table("What the judge could say", heads, rows)
+    heads = ("criterion", "times asked", "unread", "answers it contradicted itself on",
+             "of answers asked again", "answers without a verdict")  # fmt: skip
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    told = f"<ul>{notes}</ul>" if notes else ""
+    return table("What the judge could say", heads, rows) + told
 
 
 def _distributions(report: Report, names: Sequence[str]) -> Iterator[str]:

@@ -93,22 +93,6 @@ def failures_by_reason(rows: Iterable[Row]) -> dict[tuple[str, str], list[str]]:
     return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
 
-def count_verdicts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
-    """Return by criterion what the judge could say and what not, as counts."""
-    found: dict[str, dict[str, int]] = {}
-    for row in rows:
-        for criterion, verdict in row.verdicts.items():
-            counts = found.setdefault(
-                criterion,
-                dict.fromkeys(("judged", "no verdict", "agreed", "disagreed", "unread"), 0),
-            )
-            counts["no verdict" if verdict.score is None else "judged"] += 1
-            counts["unread"] += len(verdict.failures)
-            if verdict.agreed is not None:
-                counts["agreed" if verdict.agreed else "disagreed"] += 1
-    return found
-
-
 def say_verdict(difference: Difference) -> str:
     """Return in a sentence what a difference means; one that is not significant is not "equal"."""
     if difference.corrected is None:
