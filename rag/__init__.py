@@ -9,8 +9,11 @@ if TYPE_CHECKING:
     from rag.evaluation.base.cases import Case, CaseSet
     from rag.evaluation.base.responses import Passage, Response
     from rag.evaluation.compare.compare import compare
+    from rag.evaluation.judge.judge import Judge
     from rag.evaluation.pipeline import evaluate
     from rag.evaluation.reading.read import read_cases
+    from rag.evaluation.report.plots import draw_forest, draw_pairs
+    from rag.evaluation.report.write import write_comparison, write_report
     from rag.evaluation.runs.folder import read_run
     from rag.index.store.records import Selection
     from rag.pipeline import Pipeline
@@ -25,15 +28,20 @@ __all__ = [
     "CaseSet",
     "Citation",
     "Hit",
+    "Judge",
     "Passage",
     "Pipeline",
     "Response",
     "Selection",
     "Settings",
     "compare",
+    "draw_forest",
+    "draw_pairs",
     "evaluate",
     "read_cases",
     "read_run",
+    "write_comparison",
+    "write_report",
 ]
 
 _HOMES = {
@@ -42,15 +50,20 @@ _HOMES = {
     "CaseSet": "rag.evaluation.base.cases",
     "Citation": "rag.query.base.answers",
     "Hit": "rag.query.base.hits",
+    "Judge": "rag.evaluation.judge.judge",
     "Passage": "rag.evaluation.base.responses",
     "Pipeline": "rag.pipeline",
     "Response": "rag.evaluation.base.responses",
     "Selection": "rag.index.store.records",
     "Settings": "rag.settings",
     "compare": "rag.evaluation.compare.compare",
+    "draw_forest": "rag.evaluation.report.plots",
+    "draw_pairs": "rag.evaluation.report.plots",
     "evaluate": "rag.evaluation.pipeline",
     "read_cases": "rag.evaluation.reading.read",
     "read_run": "rag.evaluation.runs.folder",
+    "write_comparison": "rag.evaluation.report.write",
+    "write_report": "rag.evaluation.report.write",
 }
 
 
