@@ -253,3 +253,25 @@ def test_stopped_run_goes_on_without_repeating_a_case(run, flags, tmp_path, serv
     assert [json.loads(line)["case"]["id"] for line in rows.read_text("utf-8").splitlines()] == [
         f"c{n}" for n in range(6)
     ]
+
+
+def test_passages_found_by_processes_are_those_found_by_one(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 6)
+    names = ["--measures", "nDCG@10,R@5,evidence-R", "--retrieval-only", "--json"]
+    figures = []
+    for jobs in (1, 2):
+        code, out, err = run("evaluate", cases, *flags, *names, "--run", f"r{jobs}", "--jobs", jobs)
+        assert code == 0, err
+        figures.append(json.loads(out)["figures"])
+    assert figures[0] == figures[1]
+    found = [[row.response.ranked for row in read_run(f"r{jobs}").rows] for jobs in (1, 2)]
+    assert found[0] == found[1]
+
+
+def test_question_that_cannot_be_asked_fails_alone_in_a_process_too(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part", "part " * 5000])
+    code, out, _err = run("evaluate", cases, *flags, "--retrieval-only", "--jobs", 2, "--json")
+    assert code == 2
+    (failure,) = json.loads(out)["failures"].values()
+    assert "20000 are the most" in failure["message"]
+    assert failure["hint"] == "ask in fewer words; put long texts into the folder"

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.base.errors import SettingsError
-from rag.batch.run import HOPELESS, choose_jobs, choose_preparation
+from rag.batch.run import HOPELESS, choose_preparation
 from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
+from rag.cli.measuring.asking import asking
 from rag.cli.measuring.figures import list_measures, show_figures, warn_of_evidence
 from rag.cli.measuring.judging import hold_against_people, judging
 from rag.cli.options import load_settings, warn_of_remote, with_server
@@ -211,16 +212,17 @@ def _measure(
             advance(failed)
 
         try:
-            return evaluate(
-                pipeline.passages if alone else pipeline.ask,
-                cases,
-                judge=judge,
-                run=folder,
-                manifest=made,
-                jobs=(options.jobs or 1) if alone else choose_jobs(models, options.jobs),
-                on_row=on_row,
-                prepare=(lambda _: None) if alone else choose_preparation(models),
-            )
+            with asking(pipeline, options, len(cases.cases) - done) as (ask, jobs):
+                return evaluate(
+                    ask,
+                    cases,
+                    judge=judge,
+                    run=folder,
+                    manifest=made,
+                    jobs=jobs,
+                    on_row=on_row,
+                    prepare=(lambda _: None) if alone else choose_preparation(models),
+                )
         except HOPELESS as error:
             kept = f"{done + asked - failed} of {len(cases.cases)} cases are measured and kept"
             hint = f"{error.hint}; {kept}, the same command goes on"
