@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ingest.base.errors import PipelineError
 from ingest.tokens import count_tokens
 from rag.query.base.answers import Answer, Evidence, refuse
-from rag.query.base.questions import Asked
 from rag.query.context.gather import gather
 from rag.query.evidence.gate import judge
 from rag.query.question.understand import understand
@@ -22,7 +21,7 @@ from rag.query.writing.respond import respond
 if TYPE_CHECKING:
     from rag.index.store.records import Selection
     from rag.query.base.hits import Hit, Retrieval
-    from rag.query.base.questions import Show
+    from rag.query.base.questions import Asked, Show
     from rag.query.base.tools import Tools
 
 MOST_CHARACTERS = 20_000
@@ -81,15 +80,19 @@ def answer_question(question: str, selection: Selection | None, tools: Tools, sh
 
 
 def find_passages(question: str, selection: Selection | None, tools: Tools) -> Answer:
-    """Return what a model would be shown of the documents, and whether it would be asked.
+    """Return what a model would be shown of the documents, best first, and no text.
 
-    The question is searched for as it stands, at once.  Raises PipelineError.
+    The question is understood as `answer_question` does, but one about all documents is searched
+    for like any other.  `abstained` says that no model would be asked.  Raises PipelineError.
     """
     _check(question)
     started = time.perf_counter()
-    found = search(Asked(question, question, selection=selection), tools)
-    evidence = judge(question, found, tools.calibration(), tools.wishes.refusal_threshold)
-    passages = _gather(found, tools, tools.wishes.passages_tokens, count_tokens)
+    wishes, index = tools.wishes, tools.index
+    asked = understand(question, (), index.documents, tools.chat, selection)
+    found = search(asked, tools)
+    evidence = judge(asked.query, found, tools.calibration(), wishes.refusal_threshold)
+    passages = _gather(found, tools, wishes.passages_tokens, count_tokens)
+    is_survey = (wishes.kind or asked.kind) == "survey"
     answer = refuse(
         question,
         "",
@@ -97,9 +100,9 @@ def find_passages(question: str, selection: Selection | None, tools: Tools) -> A
         retrieve_seconds=time.perf_counter() - started,
         context=tuple(passages),
     )
-    refused = not evidence.is_enough or not passages
-    told = replace(answer, text="", abstained=refused, retrieved=len(found[0].hits))
-    return replace(told, query=question, evidence=evidence, found=tuple(found))
+    refused = not passages or not (evidence.is_enough or is_survey)
+    answer = replace(answer, text="", abstained=refused, retrieved=sum(len(f.hits) for f in found))
+    return _told(answer, asked, evidence, found)
 
 
 def _check(question: str) -> None:
