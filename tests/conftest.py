@@ -1,10 +1,17 @@
 """Fixtures more than one test module needs."""
 
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 import pytest
 from filelock import FileLock
+
+# A suite that a shell runs in the background is told to ignore Ctrl-C, and so would be the
+# programs it starts and interrupts.
+with suppress(ValueError):  # not the main thread
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
