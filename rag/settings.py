@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -275,6 +275,12 @@ def unknown_variables() -> list[str]:
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
     return sorted(name for name in given - known if name.startswith(PREFIX))
+
+
+def given_outside(names: Iterable[str]) -> list[str]:
+    """Return the variables of those settings that the environment gives, which wins over `.env`."""
+    given = {name.upper() for name, value in os.environ.items() if value}
+    return [name for name in (f"{PREFIX}{one}".upper() for one in names) if name in given]
 
 
 def _explain(error: ValidationError, flags: Mapping[str, str]) -> SettingsError:

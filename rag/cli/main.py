@@ -51,7 +51,8 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; nothing but --debug shows a traceback."""
-    options = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = build_parser().parse_args(words, argparse.Namespace(words=words))
     from rag.cli.console import Terminal, forgive_encoding
 
     forgive_encoding()

@@ -7,7 +7,9 @@ import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
+from numbers import Real
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -16,6 +18,8 @@ from rag.index.store.records import Copy
 from rag.models.base.messages import Message
 
 Record = TypeVar("Record")
+
+_SCALARS = (str, int, float, bool)
 
 # What the nouns of the query stage name only for the type checker.
 _NAMES = {kind.__name__: kind for kind in (Copy, Message, Selection)}
@@ -36,14 +40,19 @@ def plain(value: object) -> Any:
         return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(one) for one in value]
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if getattr(value, "ndim", None) == 0:  # a number of numpy or torch
+        return plain(cast(Any, value).item())
+    return plain(float(value)) if isinstance(value, Real | Decimal) else str(value)
 
 
 def read_record(kind: type[Record], text: str) -> Record:
     """Return the record that `write_record` wrote, here or in another version.
 
     A field that is not known any more is left out, one that is new has its default.  Raises
-    ValueError, TypeError, KeyError or AttributeError when it is no such record.
+    ValueError, TypeError, KeyError or AttributeError when it is no such record, naming the field
+    that holds what does not belong there.
     """
     record: Record = _reader_of(cast(Hashable, kind))(json.loads(text))
     return record
@@ -55,10 +64,15 @@ def _reader_of(kind: Any) -> Callable[[Any], Any]:
     if is_dataclass(kind):
         return _reader_of_record(kind)
     origin, arguments = get_origin(kind), get_args(kind)
+    if kind in _SCALARS:
+        return _reader_of_scalar(kind)
     if origin in (Union, UnionType):
-        return _reader_of(next(a for a in arguments if a is not type(None)))
+        first, *others = (a for a in arguments if a is not type(None))
+        return _as_it_is if others and first in _SCALARS else _reader_of(first)
     if origin is not None and issubclass(origin if isinstance(origin, type) else object, Mapping):
         return _reader_of_mapping(arguments[1])
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return lambda value: None if value is None else tuple(value)
     if origin in (tuple, list, Sequence):
         return _reader_of_items(arguments[0])
     if kind in (date, datetime):
@@ -70,6 +84,20 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+def _reader_of_scalar(kind: type) -> Callable[[Any], Any]:
+    """Return what lets a value of the kind pass; a whole number may be written as 3.0."""
+    kinds = (int, float) if kind is float else kind
+
+    def read(value: Any) -> Any:
+        if value is None or isinstance(value, kinds):
+            return value
+        if kind is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
+
+    return read
+
+
 def _reader_of_record(kind: Any) -> Callable[[Any], Any]:
     types = get_type_hints(kind, localns=_NAMES)
     readers = {f.name: _reader_of(types[f.name]) for f in fields(kind) if f.init}
@@ -77,8 +105,15 @@ def _reader_of_record(kind: Any) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
         if value is None:
             return None
-        given = readers.keys() & value.keys()
-        return kind(**{name: readers[name](value[name]) for name in given})
+        if not isinstance(value, dict):
+            raise TypeError(f"{type(value).__name__} where {kind.__name__} belongs")
+        made = {}
+        for name in readers.keys() & value.keys():
+            try:
+                made[name] = readers[name](value[name])
+            except TypeError as error:
+                raise TypeError(f"{name}: {error}") from None
+        return kind(**made)
 
     return read
 
@@ -92,4 +127,10 @@ def _reader_of_mapping(kind: Any) -> Callable[[Any], Any]:
 
 def _reader_of_items(kind: Any) -> Callable[[Any], Any]:
     reader = _reader_of(kind)
-    return lambda value: None if value is None else tuple(map(reader, value))
+
+    def read(value: Any) -> Any:
+        if value is None or isinstance(value, list):
+            return None if value is None else tuple(map(reader, value))
+        raise TypeError(f"{type(value).__name__} where a list belongs")
+
+    return read

@@ -42,6 +42,7 @@ def test_runs_are_compared_by_name_or_folder_with_a_verdict_and_both_answers(run
     assert code == 0
     assert "40 in both" in out
     line = next(line for line in out.splitlines() if line.startswith("R@5"))
+    assert "0.836     40           no difference shown" in line
     assert "no difference shown; this set could show 0." in line
     assert "the same in all 40 cases" in out
     assert "better in R@5: 20 cases" in out
@@ -86,6 +87,8 @@ def test_conditions_decide_the_exit_code_after_all_was_shown(run, runs):
     assert "R@5 > 0.01 (it is +0.0" in err
     assert "better in R@5" in out
     assert run("compare", runs / "old", runs / "new", "--fail-if", "R@5 < -0.05")[0] == 0
+    one = ("compare", runs / "old", runs / "new", "--measures", "AP")
+    assert run(*one, "--fail-if", "R@5 > 0.01")[0] == 4
 
 
 def test_a_condition_that_cannot_be_checked_is_no_pass(run, runs):

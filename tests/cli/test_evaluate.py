@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from fault_server import as_json, fail
 
 from rag import read_run
 from rag.cli.main import main
+from rag.cli.measuring.evaluate import tell_command
 
 RAG = [sys.executable, "-m", "rag.cli.main"]
 
@@ -206,6 +208,9 @@ def test_server_that_goes_in_the_middle_costs_no_row(run, docs, tmp_path):
         ([], "no file of cases is named", 2),
         (["c.jsonl", "--measures", "wisdom"], "no measure", 1),
         (["c.jsonl", "--retrieval-only", "--measures", "token-F1"], "measures answers", 2),
+        (["c.jsonl", "--retrieval-only", "--measures", "seconds-first-token"], "answers", 2),
+        (["c.jsonl", "--retrieval-only", "--measures", "tokens-out-p95"], "measures answers", 2),
+        (["c.jsonl", "--measures", "R@5,faithfulness"], "add --judge", 2),
         (["c.jsonl", "--retrieval-only", "--judge"], "no answers to judge", 2),
         (["c.jsonl", "--columns", "question"], "no column", 2),
         (["c.jsonl", "--docs", "nofolder"], "nofolder", 1),
@@ -219,6 +224,7 @@ def test_wrong_words_are_told_with_their_remedy(run, flags, tmp_path, more, said
     assert code == expected
     assert said in err
     assert "fix:" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["c.jsonl"]
 
 
 def test_measures_are_listed_with_their_meaning(run):
@@ -275,3 +281,123 @@ def test_question_that_cannot_be_asked_fails_alone_in_a_process_too(run, flags, 
     (failure,) = json.loads(out)["failures"].values()
     assert "20000 are the most" in failure["message"]
     assert failure["hint"] == "ask in fewer words; put long texts into the folder"
+
+
+@pytest.fixture
+def own(server, tmp_path):
+    """Documents and a run of its own, which lies among them."""
+    docs = write_documents(tmp_path / "docs")
+    return ["--docs", docs, "--run", docs / "runs" / "r", "--endpoint", server.url,
+            "--set", "parse_workers=0", "--set", "refusal_threshold=0"]  # fmt: skip
+
+
+def listed(run, folder):
+    code, out, err = run("list", "--index", folder, "--json")
+    assert code == 0, err
+    return [one["id"] for one in json.loads(out)["documents"]]
+
+
+def test_run_below_its_documents_is_no_document(run, own, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 2)
+    for said in ("6 indexed", "2 of 2 cases were measured before"):
+        code, _, err = run("evaluate", cases, *own, "--retrieval-only")
+        assert code == 0, err
+        assert said in err
+    if os.name != "nt":
+        (tmp_path / "link").symlink_to(tmp_path / "docs", target_is_directory=True)
+    link = "docs" if os.name == "nt" else "link"
+    other = ["--docs", link, "--run", f"{link}/runs/other"]
+    code, _, err = run("evaluate", cases, *own, *other, "--retrieval-only")
+    assert code == 0, err
+    for name in ("r", "other"):
+        made = listed(run, tmp_path / "docs" / "runs" / name / "index")
+        assert made == [f"part-{n}.md" for n in range(6)]
+
+
+def test_documents_that_changed_are_told_of_before_the_index_of_a_run_is(run, own, tmp_path):
+    cases, docs = write(tmp_path / "cases.jsonl", ["part"] * 2), tmp_path / "docs"
+    assert run("evaluate", cases, *own, "--retrieval-only")[0] == 0
+    (docs / "part-6.md").write_text("One more.", encoding="utf-8")
+    (docs / "part-0.md").unlink()
+    code, _, err = run("evaluate", cases, *own, "--retrieval-only")
+    assert code == 1
+    assert "1 new, 1 gone" in err
+    assert "--again" in err
+    assert len(listed(run, docs / "runs" / "r" / "index")) == 6
+    code, _, err = run("evaluate", cases, *own, "--retrieval-only", "--again")
+    assert code == 0, err
+    assert listed(run, docs / "runs" / "r" / "index")[-1] == "part-6.md"
+    other = write_documents(tmp_path / "other")
+    code, _, err = run("evaluate", cases, *own, "--docs", other, "--retrieval-only", "--again")
+    assert code == 1
+    assert "another folder" in err
+
+
+def test_run_that_was_made_with_something_else_is_not_said_to_go_on(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"] * 2)
+    assert run("evaluate", cases, *flags, "--retrieval-only", "--run", "r")[0] == 0
+    code, _, err = run("evaluate", cases, *flags, "--retrieval-only", "--run", "r", "-k", 3)
+    assert code == 1
+    assert "made with something else" in err
+    assert "complete" not in err
+    assert "before" not in err
+
+
+def test_judge_is_asked_what_is_measured_and_what_it_says_is_measured(run, flags, tmp_path):
+    cases = write(tmp_path / "cases.jsonl", ["part"])
+    judged = ["--judge", "--judge-repeats", "1", *flags]
+    code, _, err = run("evaluate", cases, "--measures", "recall@5,R@5", *judged, "--run", "all")
+    assert code == 0, err
+    assert "relevance: 1 verdicts" in err
+    assert "relevance: 1 verdicts" in (tmp_path / "all" / "report.md").read_text("utf-8")
+    assert read_run("all").manifest.wanted == (
+        "R@5", "judge-faithfulness", "judge-relevance", "judge-correctness")  # fmt: skip
+    assert run("evaluate", cases, "--measures", "relevance", *judged, "--run", "one")[0] == 0
+    made = read_run("one")
+    assert made.manifest.wanted == ("judge-relevance",)
+    assert made.rows[0].verdicts.keys() == {"relevance"}
+
+
+def test_report_holds_the_command_that_makes_it_again_without_secrets(run, flags, tmp_path):
+    cases = write(tmp_path / "my cases.jsonl", ["part"])
+    words = [str(cases), *flags, "--retrieval-only", "--measures", "R@5", "--set", "api_key=hush"]
+    assert run("evaluate", *words, "--run", "r")[0] == 0
+    command = read_run("r").manifest.command
+    assert f"rag evaluate '{cases}'" in command
+    assert "hush" not in command
+    for page in ("report.md", "report.html"):
+        text = (tmp_path / "r" / page).read_text("utf-8")
+        assert "--retrieval-only" in text
+        assert "hush" not in text
+    code, _, err = run(*shlex.split(command)[1:], "--again")
+    assert code == 0, err
+    assert "is kept" in err
+
+
+def test_evidence_in_a_file_that_could_not_be_read_is_told_with_its_own_remedy(run, own, tmp_path):
+    (tmp_path / "docs" / "part-0.md").write_text("", encoding="utf-8")
+    cases = write(tmp_path / "docs" / "cases.jsonl", ["part"] * 2)
+    code, _, err = run("evaluate", cases, *own, "--retrieval-only")
+    assert code == 0, err
+    assert "part-0.md could not be indexed, the file is empty" in err
+    assert "ingest the folder" not in err
+    assert "cases.jsonl was indexed too" in err
+
+
+def test_documents_that_are_gone_are_gone_from_the_index_of_a_run_however_many(run, own, tmp_path):
+    cases, docs = write(tmp_path / "cases.jsonl", ["part"]), write_documents(tmp_path / "many", 24)
+    words = ["evaluate", cases, *own, "--docs", docs, "--run", "r", "--retrieval-only"]
+    assert run(*words)[0] == 0
+    for n in range(1, 24):
+        (docs / f"part-{n}.md").unlink()
+    assert run(*words, "--again")[0] == 0
+    assert listed(run, "r/index") == ["part-0.md"]
+
+
+def test_secrets_are_not_in_a_command_that_is_told():
+    words = ["evaluate", "c.jsonl", "--endpoint", "http://me:hush@host/v1",
+             "--set", "RAG_CHAT_API_KEY=hush", "--set=file-passwords=hush\nhush", "-k", "3"]  # fmt: skip
+    told = shlex.split(tell_command(words))
+    assert told[1:5] == ["evaluate", "c.jsonl", "--endpoint", "http://(hidden)@host/v1"]
+    assert "hush" not in " ".join(told)
+    assert told[-2:] == ["-k", "3"]

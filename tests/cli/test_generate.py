@@ -41,7 +41,9 @@ def flags(served, server):
 
 
 def write_question(server, request):
-    """Reply as a chat model that was shown a passage."""
+    """Reply as a chat model that was shown a passage, or a question and what is left."""
+    if "answered" in json.dumps(request.json):
+        return server.reply_as(json.dumps({"answered": "no"}))
     passage = request.json["messages"][-1]["content"]
     pump, price = re.search(r"pump (w\d+-7) of the plant for (\d+)", passage).groups()
     quote = f"replaced pump {pump} of the plant for {price} euro"
@@ -52,7 +54,8 @@ def write_question(server, request):
 def test_model_writes_cases_that_can_be_read_again(run, flags, server, tmp_path):
     server.on("/v1/chat/completions", lambda request: write_question(server, request))
     path = tmp_path / "cases.jsonl"
-    code, out, err = run("generate-cases", *flags, "--out", path, "--questions", 8)
+    code, out, err = run("generate-cases", *flags, "--out", path, "--questions", 8,
+                         "--unanswerable", "0")  # fmt: skip
     assert code == 0, err
     cases = read_cases(path)
     assert cases.problems == ()
@@ -61,9 +64,7 @@ def test_model_writes_cases_that_can_be_read_again(run, flags, server, tmp_path)
     assert "written by stub-chat" in out
     assert out.count("→") == 3
     assert f"rag evaluate {path}" in err
-    held_out = [case for case in cases.cases if case.without]
-    assert all(not case.answerable for case in held_out)
-    assert any(case.relevant and case.answers for case in cases.cases)
+    assert all(case.relevant and case.answers for case in cases.cases)
 
 
 def test_without_a_model_a_rule_makes_them_and_says_so(run, flags, tmp_path):
@@ -101,7 +102,8 @@ def test_server_that_fails_on_the_way_leaves_what_was_made(run, flags, server, t
     path = tmp_path / "cases.jsonl"
     code, out, err = run("generate-cases", *flags, "--out", path, "--questions", 12,
                          "--unanswerable", "0")  # fmt: skip
-    assert code == 0
+    assert code == 1
+    assert "hold no more" not in err
     assert "out of order" in err
     assert "the model failed" in out
     assert 0 < len(read_cases(path).cases) <= 4
@@ -113,15 +115,25 @@ def test_stopped_by_hand_it_keeps_what_was_made(run, flags, server, tmp_path):
 
     def reply(request):
         asked.append(request)
-        if len(asked) == 11:  # the first ten were tried by then
+        if len(asked) == 4:
             signal.raise_signal(signal.SIGINT)
         return write_question(server, request)
 
     server.on("/v1/chat/completions", reply)
-    code, _, err = run("generate-cases", *flags, "--questions", 15, "--out", path)
+    command = ("generate-cases", *flags, "--questions", 15, "--unanswerable", "0", "--out", path)
+    code, _, err = run(*command)
     assert code == 130
-    assert "made so far" in err
-    assert 0 < len(read_cases(path).cases) <= 10
+    draft = tmp_path / "cases.draft.jsonl"
+    assert f"made so far are in {draft}" in " ".join(err.split())
+    assert len(read_cases(draft).cases) == 3
+    assert draft.stat().st_mode & 0o777 == 0o600
+    assert not path.exists()
+    code, _, err = run(*command)
+    assert code == 2
+    assert "use them" in err
+    assert run(*command, "--force", "--by-rule")[0] == 0
+    assert not draft.exists()
+    assert read_cases(path).cases
 
 
 def test_json_tells_cases_and_what_was_dropped(run, flags, tmp_path):
@@ -131,3 +143,23 @@ def test_json_tells_cases_and_what_was_dropped(run, flags, tmp_path):
     told = json.loads(out)
     assert len(told["cases"]["cases"]) == 4
     assert "dropped" in told
+
+
+def test_only_the_collection_that_is_set_is_asked_about(run, tmp_path):
+    with AskedServer().running() as server:
+        flags = ["--endpoint", server.url, "--index", str(tmp_path / "index"),
+                 "--set", "parse_workers=0", "--set", "exact_up_to=500"]  # fmt: skip
+        for name in ("north", "south"):
+            folder = tmp_path / name
+            folder.mkdir()
+            for n in range(4):
+                text = f"# Part {n}\n\nThe {name} depot {n} holds {n + 30} crates of dried apples."
+                (folder / f"{name}-{n}.md").write_text(text, encoding="utf-8")
+            assert run("ingest", folder, *flags, "--collection", name)[0] == 0
+        path = tmp_path / "cases.jsonl"
+        code, _, err = run("generate-cases", *flags, "--by-rule", "--unanswerable", "0",
+                           "--set", "collection=south", "--out", path)  # fmt: skip
+    assert code == 0, err
+    cases = read_cases(path).cases
+    assert cases
+    assert all(one.document.startswith("south") for case in cases for one in case.relevant)

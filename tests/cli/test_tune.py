@@ -1,6 +1,7 @@
 """`rag tune` as a user types it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,10 @@ from asked_server import AskedServer
 
 from ingest.base.errors import SettingsError
 from rag.cli.main import main
+from rag.cli.measuring.bench import Bench
 from rag.cli.measuring.env_file import write_settings
+from rag.index.base.lock import Lock
+from rag.settings import Settings
 
 DATA = Path(__file__).parents[2] / "data"
 ONLY_ASKING = ("--try", "chunk_tokens=200", "--try", "chunk_overlap=0", "--try", "fusion=0.2")
@@ -64,6 +68,60 @@ def test_better_settings_are_found_confirmed_and_written(run, flags, cases, tmp_
     assert not (folder / "indexes").exists()
 
 
+def test_what_wins_over_the_file_or_is_not_in_it_is_warned_of(
+    run, flags, cases, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RAG_FUSION", "1")
+    code, _, err = run("tune", cases, *flags, "--set", "top_k=20", *ONLY_ASKING,
+                       "--write", tmp_path / "my.env")  # fmt: skip
+    assert code == 0
+    assert "warning: the environment gives RAG_FUSION, which wins over any file" in err
+    assert "warning: confirmed with top_k as given with this command only" in err
+
+
+def test_two_do_not_tune_in_one_folder(run, flags, cases, tmp_path):
+    (tmp_path / "run").mkdir()
+    lock = Lock(tmp_path / "run", "lock")
+    lock.acquire("rag tune")
+    try:
+        code, _, err = run("tune", cases, *flags, *ONLY_ASKING)
+    finally:
+        lock.release()
+    assert code == 1
+    assert "another process writes" in err
+    assert "--run DIR" in err
+
+
+def test_evidence_that_the_index_does_not_have_is_warned_of(run, flags, tmp_path):
+    elsewhere = write_lines(tmp_path / "cases.jsonl", [
+        {"id": f"c{n}", "question": f"Who at {n}?", "evidence": [{"doc": f"other/place-{n}.md"}]}
+        for n in range(40)
+    ])  # fmt: skip
+    code, _, err = run("tune", elsewhere, *flags, *ONLY_ASKING, "--minutes", "0.5")
+    assert code == 0
+    assert "40 of 40 pieces of evidence are in documents that the index does not have" in err
+
+
+def test_documents_that_a_stopped_run_has_embedded_are_not_embedded_again(plant, tmp_path):
+    place, flags = plant
+    settings = Settings(endpoint=flags[1], index_dir=tmp_path / "none", parse_workers=0)
+
+    def prepare(docs):
+        said = []
+        bench = Bench(settings, tmp_path / "run", str(docs), ("R@5",), (), lambda *_: None,
+                      said.append)  # fmt: skip
+        bench.prepare()
+        roots = bench.index.roots()
+        bench.close()
+        return said, [Path(root).name for root in roots]
+
+    said, _ = prepare(place / "docs")
+    assert "44 texts embedded" in said[0]
+    assert prepare(place / "docs") == ([], ["docs"])
+    shutil.copytree(place / "docs", place / "others")
+    assert prepare(place / "others")[1] == ["others"]
+
+
 def test_index_stays_as_it_is_while_others_are_tried(run, plant, flags, cases):
     before = (plant[0] / "index" / "catalogue.sqlite").read_bytes()
     code, out, err = run("tune", cases, *flags, "--try", "chunk_tokens=100,200",
@@ -95,9 +153,13 @@ def test_too_few_cases_and_wrong_words_are_told(run, flags, cases, tmp_path):
     code, _, err = run("tune", cases, *flags, "--try", "fusion=7")
     assert code == 2
     assert "--try fusion is '7'" in err
-    code, _, err = run("tune", cases, *flags, "--measure", "tokens-prompt")
+    code, _, err = run("tune", cases, *flags, "--measure", "containment")
     assert code == 1
-    assert "--list-measures" in err
+    assert "nDCG@10" in err
+    code, _, err = run("tune", cases, *flags, "--write", tmp_path / "none" / ".env")
+    assert code == 2
+    assert "cannot be written" in err
+    assert not (tmp_path / "run").exists(), "that is told before anything is tried"
     code, _, err = run("tune", cases, "--index", tmp_path / "none")
     assert code != 0
     assert "there is no index" in err
@@ -122,6 +184,21 @@ def test_settings_are_added_at_the_end_with_its_kind_of_line(tmp_path):
         b"# a\r\nexport RAG_TOP_K=60\r\n#RAG_FUSION=1\r\nRAG_FUSION=0.3\r\nRAG_QUERY_PREFIX=\r\n"
     )
     assert [file.name for file in tmp_path.iterdir()] == [".env"]
+
+
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("RAG_FUSION=1 # all vectors\r", "RAG_FUSION=0.3 # all vectors\r"),
+        ("RAG_FUSION= '1 # 2' \t# why", "RAG_FUSION=0.3 \t# why"),
+        ("RAG_FUSION=1#2", "RAG_FUSION=0.3"),
+    ],
+)
+def test_comment_on_a_line_stays(tmp_path, line, written):
+    path = tmp_path / ".env"
+    path.write_bytes(f"{line}\nOTHER=x # y\n".encode())
+    write_settings(path, {"fusion": 0.3})
+    assert path.read_bytes() == f"{written}\nOTHER=x # y\n".encode()
 
 
 def test_new_file_of_settings_is_for_its_owner_alone(tmp_path):

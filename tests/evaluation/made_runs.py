@@ -109,6 +109,7 @@ def make_manifest(name: str) -> Manifest:
         {"top_k": 10, "chunk_tokens": 200, "chat_model": "gemma-3-4b"},
         {"model": "all-MiniLM-L6-v2", "documents": 120, "chunks": 4321},
         MEASURES, "cases.jsonl", "c" * 64, "gemma-3-4b, each asked twice",
+        command="rag evaluate cases.jsonl",
     )  # fmt: skip
 
 

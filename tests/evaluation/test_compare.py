@@ -12,6 +12,7 @@ from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Failure, Manifest, Report, Row
 from rag.evaluation.compare.compare import compare
 from rag.evaluation.compare.gate import check_conditions, parse_condition
+from rag.evaluation.measures.registry import measure_case
 
 
 def make_run(values, name="run", wanted=("R@5",), **manifest):
@@ -58,6 +59,30 @@ def test_runs_that_are_the_same_have_no_interval_and_no_chance_to_differ():
     values = random_values(30)
     one = compare(make_run(values), make_run(values)).differences[0]
     assert (one.value, one.low, one.p, one.detectable, one.same) == (0.0, None, 1.0, None, 30)
+    assert one.verdict == "the same"
+    one = compare(scored(1, 1.0), scored(1, 1.0)).differences[0]
+    assert (one.verdict, one.same) == ("the same", 60)
+
+
+def refusing(flipped=()):
+    """A run that refuses every third case, which has no answer, and those that flipped not so."""
+    names = ("wrongly-refused", "refusal-P")
+    run = make_run([None] * 30, wanted=names)
+    rows = []
+    for n, row in enumerate(run.rows):
+        case = replace(row.case, answerable=n % 3 > 0)
+        response = Response(abstained=(n % 3 == 0) is (n not in flipped))
+        rows.append(replace(row, case=case, response=response,
+                            measures=measure_case(case, response, names)))  # fmt: skip
+    return replace(run, rows=tuple(rows))
+
+
+def test_refusals_that_flipped_are_listed_and_counted():
+    found = compare(refusing({1, 2}), refusing({2, 4, 5}))
+    one = found.difference("wrongly-refused")
+    assert (one.better, one.worse, one.same, one.cases) == (1, 2, 17, 20)
+    assert [(row.case.id, d) for row, _, d in found.changed("wrongly-refused")] == [
+        ("1", -1.0), ("4", 1.0), ("5", 1.0)]  # fmt: skip
 
 
 def test_lower_seconds_are_better_and_more_tokens_are_neither():
@@ -80,6 +105,30 @@ def test_speed_is_corrected_apart_from_quality():
         make_run(before, wanted=names), make_run(after, wanted=names), ["recall@5"]
     ).differences
     assert (alone.measure, alone.corrected) == ("R@5", p)
+    assert alone.detectable < found[0].detectable
+    assert found[0].detectable < alone.detectable * 1.25
+
+
+def test_a_measure_named_twice_is_corrected_for_once():
+    old, new = make_run(random_values(30)), make_run(random_values(30, 2))
+    (one,) = compare(old, new, ["R@5", "recall@5"], also=["r@5", "AP"]).differences
+    assert one.corrected == one.p
+
+
+def test_where_too_few_cases_changed_that_is_told_and_nothing_could_be_shown():
+    names = ("R@5", "AP", "P@5", "RR@10")
+    before = [0.0] * 200
+    few, enough = ([1.0] * changed + before[changed:] for changed in (7, 8))
+    found = compare(make_run(before, wanted=names), make_run(few, wanted=names)).differences[0]
+    assert (found.verdict, found.detectable) == ("too few cases changed to tell", None)
+    found = compare(make_run(before, wanted=names), make_run(enough, wanted=names)).differences[0]
+    assert (found.verdict, found.detectable is None) == ("better", False)
+
+
+def test_an_interval_of_a_difference_may_lie_beyond_what_was_seen():
+    before = [0.0] * 60
+    one = compare(make_run(before), make_run([0.5, *before[1:]])).differences[0]
+    assert one.low < 0 < one.high
 
 
 def test_only_cases_that_both_have_are_compared_and_the_others_are_told():
@@ -101,7 +150,7 @@ def test_only_cases_that_both_have_are_compared_and_the_others_are_told():
 def test_notes_tell_what_the_runs_were_made_with():
     first = make_run([1.0], settings={"chunk_size": 400, "top_k": 5})
     second = make_run(
-        [1.0], settings={"chunk_size": 800, "top_k": 5}, index={"model": "b"}, judge="j"
+        [1.0], settings={"chunk_size": 800, "top_k": 5}, index={"model": "b"}, judge="j", jobs=4
     )
     second = replace(second, counts={"cases": 9})
     assert compare(first, second).notes == (
@@ -109,6 +158,8 @@ def test_notes_tell_what_the_runs_were_made_with():
         "setting chunk_size: 400 in the first run, 800 in the second",
         "index model: none in the first run, b in the second",
         "judge: none in the first run, j in the second",
+        "cases asked at once: not told in the first run, 4 in the second; "
+        "seconds differ for that reason too",
     )
 
 
@@ -167,9 +218,64 @@ def test_conditions_that_hold_are_all_told():
             "R@5 < 0 significant",
         )
     assert found.value.exit_code == 4
-    assert "3 of 4 conditions" in found.value.message
-    assert "R@5 < -0.05" in found.value.message
-    assert "-0.5;" not in found.value.message
+    told = "R@5 < -0.05 (it is -0.1); recall@5<=-5% (it is -10 %); R@5 < 0 significant (it is -0.1)"
+    assert found.value.message.endswith(told)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["R@5 < -1e-3", "R@5 < 0 Significant", "R@5 < \u22120.05", "R @ 5 < -5E-2", "r@5 < -5 % SIGNIFICANT"],
+)  # fmt: skip
+def test_conditions_are_read_as_people_write_them(condition):
+    with pytest.raises(RegressionFound):
+        gate([1.0] * 20, [0.9] * 20, condition)
+    assert parse_condition("evidence-R@500 tokens < 0").measure == "evidence-R@500tokens"
+
+
+def failing(run, *places):
+    rows = [
+        Row(row.case, failure=Failure("it failed")) if n in places else row
+        for n, row in enumerate(run.rows)
+    ]
+    return replace(run, rows=tuple(rows))
+
+
+def test_a_run_that_failed_more_often_does_not_pass():
+    first, limit = make_run([1.0] * 20), parse_condition("R@5 < -0.5")
+    second = failing(first, *range(12))
+    assert compare(first, second).failed == 12
+    with pytest.raises(RegressionFound, match="12 of 20 cases failed in it, 0 in the first"):
+        check_conditions(compare(first, second), [limit])
+    with pytest.raises(RegressionFound, match=r"failed > 5 \(it is \+12\)"):
+        check_conditions(compare(first, second), [parse_condition("failed > 5")])
+    check_conditions(compare(first, second), [limit, parse_condition("failed > 12")])
+    check_conditions(compare(second, second), [limit, parse_condition("Failed > 0")])
+    check_conditions(compare(first, second), [])
+    with pytest.raises(SettingsError, match="not tested"):
+        parse_condition("failed > 0 significant")
+
+
+def test_a_run_that_is_unfinished_does_not_pass():
+    first = make_run([1.0] * 20)
+    second = replace(first, counts={"cases": 139})
+    with pytest.raises(RegressionFound, match="unfinished, with 20 of 139 cases"):
+        check_conditions(compare(first, second), [parse_condition("failed > 5")])
+    check_conditions(compare(second, first), [parse_condition("R@5 < 0")])
+
+
+def test_what_holds_is_told_also_where_another_condition_cannot_be():
+    with pytest.raises(RegressionFound) as found:
+        gate([1.0] * 20, [0.9] * 20, "AP < 0", "R@5 < -0.05")
+    assert "R@5 < -0.05 (it is -0.1)" in found.value.message
+    assert "AP was not compared" in found.value.message
+
+
+def test_a_share_of_refusals_that_is_of_nothing_says_so():
+    first = refusing()
+    rows = [replace(row, response=Response(abstained=False), measures={}) for row in first.rows]
+    found = compare(first, replace(first, rows=tuple(rows)))
+    with pytest.raises(SettingsError, match="refusal-P has no value in the second run"):
+        check_conditions(found, [parse_condition("refusal-P < 0")])
 
 
 @pytest.mark.parametrize("condition", ["R@5 < -0.2", "R@5 > 0", "R@5 < -20 %", "R@5 >= 1"])

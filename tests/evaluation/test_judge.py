@@ -1,4 +1,4 @@
-"""A judge asks, swaps, counts what goes wrong, and is held against people."""
+"""A judge asks, swaps, and counts what goes wrong."""
 
 from __future__ import annotations
 
@@ -6,57 +6,20 @@ import json
 from contextlib import closing, contextmanager
 
 import pytest
+from evaluation.made_judge import ANSWER, CASE, ScriptedModel, grade
 from fault_server import FaultServer, Reply, chunk, fail, sse
 
 from ingest.base.errors import PipelineError
-from rag.evaluation.base.cases import Case, Relevant
+from rag.evaluation.base.cases import Case
 from rag.evaluation.base.responses import Passage, Response, Said
-from rag.evaluation.base.rows import Row, Verdict
-from rag.evaluation.judge.agreement import (
-    calibrate_judge,
-    count_verdicts,
-    rank_correlation,
-    tell_calibration,
-    weighted_kappa,
-)
+from rag.evaluation.base.rows import Verdict
 from rag.evaluation.judge.judge import Judge
 from rag.models.base.errors import BadResponse, ContextOverflow, EndpointUnreachable
 from rag.models.chat.model import ChatModel
 from rag.models.endpoint import Endpoint, Timeouts
 from rag.models.memory import Memory
 
-CASE = Case("a", "How long is leave?", answers=("27 days",))
-ANSWER = Response(
-    "Leave is 27 days [1]. It is paid twice [2].",
-    context=(Passage("leave.md", "You get 27 days."), Passage("pay.md", "Pay is monthly.")),
-)
 CHAT = "/v1/chat/completions"
-
-
-def grade(word: str) -> dict[str, str]:
-    return {"reason": f"because {word}", "grade": word}
-
-
-class ScriptedModel:
-    """A model whose every verdict is the next of its grades; an error is raised instead."""
-
-    id = "scripted"
-
-    def __init__(self, *grades):
-        self.grades = list(grades)
-        self.asked: list[str] = []
-
-    def ask_for_json(self, messages, schema, max_tokens):
-        self.asked.append(messages[-1].content)
-        names = [name for name in schema["properties"] if name.startswith("statement")]
-        said = [self._next() for _ in names or [""]]
-        return dict(zip(names, said, strict=True)) if names else said[0]
-
-    def _next(self):
-        one = self.grades.pop(0) if len(self.grades) > 1 else self.grades[0]
-        if isinstance(one, Exception):
-            raise one
-        return grade(one)
 
 
 def judge_with(model, criterion: str, case=CASE, response=ANSWER, repeats=2) -> Verdict | None:
@@ -139,8 +102,39 @@ def test_criteria_apply_only_where_there_is_something_to_judge_by():
     assert list(verdicts) == ["relevance"]
 
 
+def test_context_that_a_prompt_was_packed_with_is_shown_whole_where_the_judge_has_room(tmp_path):
+    texts = [f"begin{n} {'word ' * 240} end{n}" for n in range(8)]
+    context = tuple(Passage(f"{n}.md", text) for n, text in enumerate(texts))
+    reply = as_text(json.dumps({"statement_1": grade("no")}))
+    for listed, is_cut in ((8192, False), (2048, True)):
+        with chat_at(reply, tmp_path=tmp_path, listed=listed) as (model, server):
+            verdict = judge_with(model, "faithfulness", response=Response("So.", context=context))
+            shown = server.asked(CHAT)[0].json["messages"][-1]["content"]
+        assert verdict.cut is is_cut
+        assert all(f"end{n}" in shown for n in range(8)) is not is_cut
+        assert ("not shown all" in verdict.why) is is_cut
+
+
+def test_context_is_not_cut_for_a_statement_whose_passages_are_all_shown():
+    long = tuple(Passage(f"{n}.md", "word " * 1000) for n in range(4))
+    cited = (Said(0, 9, (1,)),)
+    found = judge_with(ScriptedModel("no"), "faithfulness",
+                       response=Response("It is so.", context=long, statements=cited))  # fmt: skip
+    assert not found.cut
+    assert judge_with(ScriptedModel("no"), "faithfulness",
+                      response=Response("It is so.", context=long)).cut  # fmt: skip
+
+
+def test_document_called_as_a_statement_is_no_statement():
+    model = ScriptedModel("yes")
+    judge_with(
+        model, "faithfulness", response=Response("So.", context=(Passage("statement_1", "x"),))
+    )
+    assert model.asked[0].count('source="statement_1"') == 1
+
+
 def test_passages_that_are_cited_go_first_where_not_all_fit():
-    long = tuple(Passage(f"{n}.md", f"passage{n} " + "word " * 1500) for n in range(4))
+    long = tuple(Passage(f"{n}.md", f"passage{n} " + "word " * 2500) for n in range(4))
     text = "It is so."
     response = Response(text, context=long, statements=(Said(0, len(text), (3,)),))
     model = ScriptedModel("yes")
@@ -168,73 +162,16 @@ def test_unknown_criterion_and_a_model_that_only_copies_are_refused():
         Judge(model)
 
 
-def test_verdicts_of_a_run_are_counted():
-    verdicts = [
-        Verdict(0.5, (1.0, 0.0), ("broken",), agreed=False),
-        Verdict(1.0, (1.0, 1.0), agreed=True),
-        Verdict(None, (), ("broken", "broken")),
-        Verdict(0.0, why="not judged"),
-    ]
-    rows = [Row(CASE, verdicts={"relevance": one}) for one in verdicts]
-    counts = count_verdicts(rows)["relevance"]
-    assert (counts.asked, counts.failed, counts.disagreed, counts.repeated) == (7, 3, 1, 2)
-
-
-# ---- against people
-
-
-def labelled(n: int, label: float) -> Case:
-    evidence = (Relevant("leave.md", "You get 27 days."),)
-    return Case(f"c{n}", "How long?", evidence, ("27 days",), judged_answer="27 days.",
-                labels={"relevance": label, "faithfulness": label})  # fmt: skip
-
-
-def test_judge_is_held_against_labels_and_a_small_set_is_said_to_be_small():
-    cases = [labelled(n, n % 2) for n in range(4)]
-    model = ScriptedModel("no", "no", "yes", "yes", "no", "no", "partly", "partly")
-    found = calibrate_judge(Judge(model, ["relevance"], 2), [*cases, CASE])
-    [agreement] = found.agreements
-    assert (agreement.answers, agreement.equal, agreement.is_small) == (4, 0.75, True)
-    assert 0.5 < agreement.kappa < 1
-    assert 0.5 < agreement.correlation < 1
-    [line] = tell_calibration(found)
-    assert "same grade on 75%" in line
-    assert "too few" in line
-
-
-def test_answers_without_a_score_are_counted_apart():
-    judge = Judge(ScriptedModel(BadResponse("broken")), ["faithfulness"], 1)
-    [agreement] = calibrate_judge(judge, [labelled(1, 1.0)]).agreements
-    assert (agreement.answers, agreement.unread, agreement.equal) == (0, 1, None)
-    assert "1 more could not be judged" in tell_calibration(calibrate_judge(
-        judge, [labelled(1, 1.0)]))[0]  # fmt: skip
-
-
-def test_kappa_is_that_of_the_literature():
-    assert weighted_kappa([0, 1, 2], [0, 1, 2], 3) == 1
-    assert weighted_kappa([1, 1], [1, 1], 3) is None
-    # By hand: squared differences are 2 in 4 pairs, by chance 22 in 16.
-    assert weighted_kappa([0, 1, 2, 2], [0, 2, 2, 1], 3) == pytest.approx(1 - (2 / 4) / (22 / 16))
-
-
-def test_rank_correlation_is_that_of_the_literature():
-    # By hand: squared differences of ranks are 4, so 1 - 6 * 4 / (5 * 24).
-    assert rank_correlation([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]) == pytest.approx(0.8)
-    # Ties at their middle rank: 0, 1.5, 1.5, 3 and 0.5, 0.5, 2.5, 2.5.
-    assert rank_correlation([0, 0.5, 0.5, 1], [0, 0, 1, 1]) == pytest.approx(3 / 18**0.5)
-    assert rank_correlation([1, 1], [0, 1]) is None
-
-
 # ---- through a real server
 
 
 @contextmanager
-def chat_at(*replies, tmp_path, response: float = 5.0):
+def chat_at(*replies, tmp_path, response: float = 5.0, listed: int = 4096):
     with FaultServer().running() as server:
         server.on(CHAT, *replies)
         endpoint = Endpoint(server.url, "k", Timeouts(response=response, retry=0.01, load=0.05))
         with closing(endpoint):
-            yield ChatModel(endpoint, "m", 4096, Memory(tmp_path / "m.json"), "chat", 0.0), server
+            yield ChatModel(endpoint, "m", listed, Memory(tmp_path / "m.json"), "chat", 0.0), server
 
 
 def as_text(text: str) -> Reply:
@@ -251,6 +188,7 @@ def test_verdict_comes_through_a_real_server_by_schema(tmp_path):
     assert verdict.said == (0.5, 1.0)
     assert verdict.failures == ()
     assert len(sent) == 3
+    assert verdict.extra == 1
     assert sent[0]["response_format"]["type"] == "json_schema"
 
 
@@ -261,11 +199,12 @@ def test_verdict_comes_through_a_real_server_by_schema(tmp_path):
     ids=["broken", "empty", "unknown grade", "no grade", "refused"],
 )  # fmt: skip
 def test_replies_that_are_no_verdict_are_failures(tmp_path, reply):
-    with chat_at(reply, tmp_path=tmp_path) as (model, _server):
+    with chat_at(reply, tmp_path=tmp_path) as (model, server):
         verdict = judge_with(model, "relevance")
     assert verdict.score is None
     assert len(verdict.failures) == 2
     assert all(verdict.failures)
+    assert verdict.extra == len(server.asked(CHAT)) - 2
 
 
 def test_slow_reply_is_waited_for_and_a_server_that_is_gone_is_told_of(tmp_path):

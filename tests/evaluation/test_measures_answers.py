@@ -58,6 +58,16 @@ def test_words_of_other_languages_are_compared_by_their_signs(answer, reference,
         ("Dr. Anna Weber signed", "anna weber", "en", True),
         ("Annabel Weber signed", "anna weber", "en", False),
         ("anything", "...", "en", False),
+        ("It is 15 bar.", "1.5 bar", "en", False),
+        ("-5 degrees", "5 degrees", "en", False),
+        ("at −5 degrees", "-5 degrees", "en", True),
+        ("-5 degrees", "−5 degrees", "en", True),
+        ("10-12 days", "1012 days", "en", False),
+        ("10-12 days", "12 days", "en", True),
+        ("version 420", "4.2.0", "en", False),
+        ("Es kostet 1.200 Euro.", "1200 Euro", "de", True),
+        ("Es kostet 1.200 Euro.", "1,2 Euro", "de", False),
+        ("It costs 1.200 euros.", "1.2 euros", "en", True),
     ],
 )
 def test_reference_stands_in_the_answer_by_words_and_values(answer, reference, language, contained):
@@ -85,6 +95,32 @@ def test_citations_are_right_where_the_passage_holds_evidence():
     assert found["citation-P"] == 2 / 5
     assert found["citation-R"] == 2 / 4
     assert found["support-rate"] == pytest.approx(2 / 3)
+
+
+def test_evidence_that_several_cited_passages_hold_together_is_cited_by_each_that_it_needs():
+    case = Case("c", "?", (Relevant("a", "", 1000, 1100),))
+    ends = (Passage("a", "", 900, 1030), Passage("a", "", 1070, 1500))
+    context = (*ends, Passage("b", "", 0, 100), Passage("a", "", 1000, 1090))
+    names = ("citation-P", "citation-R")
+
+    def measured(*cited):
+        return tuple(measure_case(case, Response("x", context=context, statements=(
+            Said(0, 1, cited),)), names).values())  # fmt: skip
+
+    assert measured(0, 1, 2) == (2 / 3, 1)
+    assert measured(0, 2) == (0, 0)
+    assert measured(0, 0, 1) == (1, 1)
+    assert measured(0, 3, 2) == (1 / 3, 1)
+
+
+def test_each_of_three_passages_that_share_an_excerpt_is_rightly_cited():
+    thirds = ("Leave is granted after six months of service. ", "Two weeks of it have to be taken "
+              "in one piece. ", "What is left in April of the next year is lost.")  # fmt: skip
+    context = [Passage("a", f"{'x' * 99} {part} {'y' * 99}") for part in thirds]
+    case = Case("c", "?", (Relevant("a", "".join(thirds)),))
+    response = Response("x", context=tuple(context), statements=(Said(0, 1, (0, 1, 2)),))
+    names = ("evidence-R", "citation-P", "citation-R")
+    assert measure_case(case, response, names) == dict.fromkeys(names, 1)
 
 
 def test_answer_that_cites_nothing_has_no_right_citation():

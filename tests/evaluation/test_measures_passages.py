@@ -42,12 +42,14 @@ def test_passage_that_does_not_fit_is_not_cut_and_ends_the_budget():
     assert measured("evidence-R@8000tokens", ranked=ranked) == 0
 
 
-def test_tokens_nobody_counted_are_counted():
+def test_tokens_are_those_of_the_text_whatever_a_system_counts():
     text = "Submit it within 45 days of the purchase"
     case = Case("c", "?", (Relevant("a", text),))
     size = count_tokens(text)
-    assert measured(f"evidence-R@{size}tokens", case, ranked=(Passage("a", text),)) == 1
-    assert measured(f"evidence-R@{size - 1}tokens", case, ranked=(Passage("a", text),)) == 0
+    for told in (None, 1, 9999):
+        ranked = (Passage("a", text, tokens=told),)
+        assert measured(f"evidence-R@{size}tokens", case, ranked=ranked) == 1
+        assert measured(f"evidence-R@{size - 1}tokens", case, ranked=ranked) == 0
 
 
 @pytest.mark.parametrize(

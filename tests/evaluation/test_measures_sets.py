@@ -20,6 +20,7 @@ from rag.evaluation.measures.registry import (
     find_measure,
     measure_case,
     measure_verdicts,
+    measures_of,
 )
 
 
@@ -39,12 +40,23 @@ ROWS = [
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("refusal-P", 2 / 3), ("refusal-R", 2 / 3), ("refusal-F1", 2 / 3), ("wrongly-refused", 1 / 3),
-     ("wrongly-answered", 1 / 3), ("AUROC", 7.5 / 9), ("AUROC-near-miss", 4.5 / 6),
-     ("AUROC-out-of-corpus", 1)],
+    [("refusal-P", 2 / 3), ("refusal-F1", 2 / 3), ("AUROC", 7.5 / 9),
+     ("AUROC-near-miss", 4.5 / 6), ("AUROC-out-of-corpus", 1)],
 )  # fmt: skip
 def test_refusals_measure_as_counted_by_hand(name, expected):
     assert find_measure(name).of(ROWS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "refused", "expected"),
+    [("refusal-R", "near-miss", True, 1), ("refusal-R", "near-miss", False, 0),
+     ("refusal-R", "answerable", True, None), ("wrongly-refused", "answerable", True, 1),
+     ("wrongly-refused", "near-miss", True, None), ("wrongly-answered", "near-miss", False, 1),
+     ("wrongly-answered", "near-miss", True, 0), ("wrongly-answered", "near-miss", None, None)],
+)  # fmt: skip
+def test_a_refusal_is_right_or_wrong_by_the_kind_of_its_case(name, kind, refused, expected):
+    asked = row(kind, refused)
+    assert measure_case(asked.case, asked.response, [name]) == {name: expected}
 
 
 def test_area_is_the_share_of_pairs_in_the_right_order():
@@ -83,6 +95,11 @@ def test_what_was_spent_has_a_middle_and_a_slow_end():
 )  # fmt: skip
 def test_names_are_read_leniently_and_lead_to_that_of_the_literature(asked, name):
     assert find_measure(asked).name == name
+
+
+def test_measure_with_several_names_is_measured_once():
+    names = ("F1", "nDCG@10", "token-F1", "ndcg@10", "AUROC")
+    assert [one.name for one in measures_of(names)] == ["token-F1", "nDCG@10", "AUROC"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """`evaluate` with systems of any kind: they answer, they fail, they are ours."""
 
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from kept_answers import answer, hit
 
 from ingest.base.errors import PipelineError
-from rag import Case, CaseSet, Passage, Pipeline, Response, Settings, evaluate, read_cases
+from rag import Case, CaseSet, Passage, Pipeline, Response, Settings, evaluate, read_cases, read_run
 from rag.evaluation.base.cases import Relevant
 from rag.evaluation.base.errors import CasesUnreadable
 from rag.evaluation.base.rows import Verdict
@@ -134,7 +135,67 @@ def test_judge_that_could_not_say_is_counted_and_in_no_mean():
     assert report.manifest.judge == "a judge"
 
 
-@pytest.mark.parametrize("cases", [[], [CASES[0], CASES[0]]])
+class Recovering:
+    """A judge that fails in a way of its own at its first case, then knows everything."""
+
+    name = "a judge"
+
+    def __init__(self, error):
+        self.error, self.judged = error, []
+
+    def judge(self, case, response):
+        self.judged.append(case.id)
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        return {name: Verdict(1.0, (1.0,)) for name in ("faithfulness", "relevance")}
+
+
+def ask_once(question):
+    """Answer as `find`, and no question twice."""
+    assert question not in ASKED
+    ASKED.append(question)
+    return find(question)
+
+
+ASKED = []
+
+
+@pytest.mark.parametrize("error", [KeyError("grade"), EndpointUnreachable("gone", "start it")])
+def test_failure_of_a_judge_costs_no_answer_and_is_judged_again(tmp_path, error):
+    ASKED.clear()
+    judge = Recovering(error)
+    stops = isinstance(error, EndpointUnreachable)
+    with pytest.raises(EndpointUnreachable) if stops else nullcontext():
+        evaluate(ask_once, CASES, judge=judge, run=tmp_path)
+    assert len(judge.judged) == (1 if stops else 6)
+    first = read_run(tmp_path).rows[0]
+    assert first.response.text == "It is w0"
+    assert first.verdicts["relevance"].score is None
+    judge.judged.clear()
+    report = evaluate(ask_once, CASES, judge=judge, run=tmp_path)
+    assert judge.judged == [f"c{n}" for n in range(6 if stops else 1)]
+    assert report.figure("judge-relevance").cases == 6
+    assert report.rows[0].measures["judge-relevance"] == 1.0
+    assert len((tmp_path / "rows.jsonl").read_text("utf-8").splitlines()) == 6
+    assert report.counts["unread"] == report.counts["failed"] == 0
+
+
+def test_verdict_that_was_read_in_part_is_not_lost_by_asking_again(tmp_path):
+    class Failing(Judging):
+        def judge(self, case, response):
+            return {"faithfulness": Verdict(0.5, (0.5,), ("no JSON",))}
+
+    class Worse(Judging):
+        def judge(self, case, response):
+            return {"faithfulness": Verdict(None, (), ("no JSON", "no JSON"))}
+
+    evaluate(find, CASES, judge=Failing(), run=tmp_path)
+    report = evaluate(find, CASES, judge=Worse(), run=tmp_path)
+    assert report.figure("judge-faithfulness").value == 0.5
+
+
+@pytest.mark.parametrize("cases", [[], [CASES[0], CASES[0]], "cases.jsonl", [Case(3, "?")]])
 def test_no_cases_and_two_of_one_id_are_refused(cases):
     with pytest.raises(CasesUnreadable):
         evaluate(find, cases)
@@ -215,6 +276,14 @@ def test_answers_are_measured_and_the_manifest_says_what_made_them(pipeline, cas
     assert made.index["documents"] > 3
     assert made.system == "Pipeline.ask"
     assert evaluate(pipeline.passages, cases).manifest.fingerprint != made.fingerprint
+
+
+@pytest.mark.parametrize("way", ["search", "explain"])
+def test_other_ways_to_find_passages_need_no_chat_model(pipeline, cases, way):
+    report = evaluate(getattr(pipeline, way), cases, measures=["R@10"])
+    assert report.counts["failed"] == 0
+    assert report.figure("R@10").value > 0.7
+    assert "chat_model" not in report.manifest.settings
 
 
 def test_held_out_documents_are_not_found_by_ours(pipeline, cases):

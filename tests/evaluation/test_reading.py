@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.base.errors import PipelineError
-from rag.evaluation.base.cases import Case, CaseSet, Relevant
+from rag.evaluation.base.cases import CRITERIA, Case, CaseSet, Relevant
 from rag.evaluation.base.errors import CasesUnreadable
 from rag.evaluation.reading.read import read_cases
 from rag.evaluation.reading.write import write_cases
@@ -54,7 +54,9 @@ def test_the_sample_cases_are_read_without_a_problem():
     ("a.md", [Relevant("a.md")]),
     ("a.pdf#p3", [Relevant("a.pdf", page=3)]),
     (["a.pdf#page=12", "b #p0.md"], [Relevant("a.pdf", page=12), Relevant("b #p0.md")]),
-    ({"doc": "a#p3"}, [Relevant("a#p3")]),
+    ({"doc": "a.pdf#p3", "excerpt": "x"}, [Relevant("a.pdf", "x", page=3)]),
+    ({"doc": "a#p3", "page": 4}, [Relevant("a#p3", page=4)]),
+    (["./a/b.md", "a\\b.md", {"doc": ".\\a\\b.md"}], [Relevant("a/b.md")]),
     ({"document": "a.md", "excerpt": "x", "start": 0, "end": 1, "grade": 2},
      [Relevant("a.md", "x", 0, 1, grade=2)]),
     ([{"doc": "a.md", "page": 2, "excerpt": None, "grade": 0}], [Relevant("a.md", page=2, grade=0)]),
@@ -84,7 +86,7 @@ def test_a_question_alone_is_answerable_with_nothing_to_compare(tmp_path):
     ({"answerable": False}, "unanswerable"),
     ({"answerable": False, "near": None}, "unanswerable"),
     ({"answerable": False, "near": []}, "out-of-corpus"),
-    ({"answerable": "no", "near": "a.md"}, "near-miss"),
+    ({"answerable": "no", "near": "./a.md"}, "near-miss"),
     ({"answerable": False, "near": {"doc": "a.md", "page": 3}}, "near-miss"),
     ({"kind": "near_miss"}, "near-miss"),
     ({"kind": "out-of-corpus", "near": ["a.md"]}, "out-of-corpus"),
@@ -120,6 +122,7 @@ def test_human_labels_belong_to_the_answer_they_judge(tmp_path):
     ({"kind": "factoid"}, "'tags'"),
     ({"evidence": [3]}, "name of a document"),
     ({"evidence": {"excerpt": "words"}}, "names no document"),
+    ({"evidence": {"doc": "a", "excerpt": " \n"}}, "'excerpt' of evidence is blank"),
     ({"evidence": {"doc": "a", "page": 0}}, "'page'"),
     ({"evidence": {"doc": "a", "page": 1.5}}, "'page'"),
     ({"evidence": {"doc": "a", "start": 5, "end": 5}}, "'start'"),
@@ -127,6 +130,7 @@ def test_human_labels_belong_to_the_answer_they_judge(tmp_path):
     ({"evidence": {"doc": "a", "grade": "high"}}, "'grade'"),
     ({"labels": {"correctness": 3}, "judged_answer": "a"}, "from 0 to 1"),
     ({"labels": [1], "judged_answer": "a"}, "from 0 to 1"),
+    ({"labels": {"faithfulnes": 1}, "judged_answer": "a"}, "not of 'faithfulnes'"),
 ])  # fmt: skip
 def test_a_line_that_is_no_case_costs_itself_alone(tmp_path, fields, said):
     assert said in problem(tmp_path, **fields)
@@ -158,7 +162,8 @@ def test_a_list_and_any_line_ends_and_a_mark_are_read_whatever_the_name(tmp_path
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (b"", "has no column question"),
+    (b"", "is empty"),
+    (b"\xef\xbb\xbf \n\n", "is empty"),
     (b'{"a": 1}\n', "holds no case: cases.jsonl:1"),
     (b"[]", "holds no case"),
     ('{"question": "Wie?"}'.encode("utf-16"), "UTF-16"),
@@ -194,7 +199,7 @@ def test_fields_of_json_are_mapped_as_columns_are(tmp_path):
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-NAME = TEXT.filter(lambda text: text.strip() != "")
+NAME = TEXT.filter(lambda text: text.strip() != "" and "\\" not in text and text[:2] != "./")
 SPAN = st.integers(0, 9).flatmap(lambda at: st.tuples(st.just(at), st.integers(at + 1, 20)))
 
 
@@ -203,7 +208,7 @@ def pieces(draw: st.DrawFn) -> Relevant:
     start, end = draw(st.none() | SPAN) or (None, None)
     page = draw(st.none() | st.integers(1, 99))
     grade = draw(st.floats(-9, 9))
-    return Relevant(draw(NAME), draw(st.just("") | TEXT), start, end, page, grade)
+    return Relevant(draw(NAME), draw(st.just("") | NAME), start, end, page, grade)
 
 
 @st.composite
@@ -217,7 +222,7 @@ def made_cases(draw: st.DrawFn) -> Case:
         tuple(draw(st.lists(pieces(), max_size=2, unique=True))) if is_answerable else (),
         draw(some) if is_answerable else (), is_answerable, kind, draw(some), draw(some),
         draw(st.just("") | TEXT), draw(some), judged,
-        draw(st.dictionaries(NAME, st.floats(0, 1), max_size=2)) if judged else {},
+        draw(st.dictionaries(st.sampled_from(CRITERIA), st.floats(0, 1))) if judged else {},
     )  # fmt: skip
 
 

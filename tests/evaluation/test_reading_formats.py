@@ -183,6 +183,14 @@ def test_columns_of_a_table_are_mapped(tmp_path):
         table(tmp_path, "Frage;Soll\nWer?;Ida\n", question="Fragen")
 
 
+def test_two_columns_of_one_name_are_told_of_where_they_are_read(tmp_path):
+    found = table(tmp_path, "question,note,note\nWho?,a,b\n")
+    assert found.cases[0].question == "Who?"
+    for twice in ("question,answer,Answer", "answer,answer,question"):
+        with pytest.raises(CasesUnreadable, match="two columns called answer"):
+            table(tmp_path, f"{twice}\nWho?,Ida,Bo\n")
+
+
 def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path):
     found = table(tmp_path, f"question,answer\nA?,{'x' * 140_000}\nB?,y,beyond,it\n\n,z\nC?,\0\n")
     assert [case.question for case in found.cases] == ["B?", "C?"]

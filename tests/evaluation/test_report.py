@@ -124,7 +124,7 @@ def test_markdown_has_figures_with_intervals_groups_failures_and_the_command(tmp
     assert "By kind" in text
     assert "| near-miss |" in text
     assert "- 2: the model did not answer in 60 s" in text
-    assert "rag evaluate cases.jsonl" in text
+    assert "    rag evaluate cases.jsonl --again" in text
 
 
 def test_a_run_without_rows_or_figures_is_still_a_report(tmp_path):
@@ -136,7 +136,7 @@ def test_a_run_without_rows_or_figures_is_still_a_report(tmp_path):
 def test_what_is_missing_is_counted_and_not_shown_as_nought(tmp_path):
     figures = (Figure("R@5", None, None, None, 0, missing=7),)
     page = write_report(tmp_path, Report(make_manifest("none"), (), figures)).read_text("utf-8")
-    assert "<th scope=row>R@5</th><td class=number>– </td>" in page
+    assert "<th scope=row>R@5</th><td class=number>– <small class=narrow>" in page
     assert "<span class=bad>7</span>" in page
 
 
@@ -179,7 +179,7 @@ def test_a_passage_is_known_by_the_number_it_has_in_the_prompt():
     ranked = (Passage("a.txt", "two"), Passage("a.txt", "five"), Passage("b.txt", "two"))
     context = (Passage("b.txt", "one two"), Passage("a.txt", "one two three"))
     data = record_rows([{"1": Row(Case("1", "?"), Response("", ranked, context))}], ())
-    assert [p["number"] for p in data["rows"][0]["runs"][0]["passages"]] == [2, None, 1]
+    assert [p.get("number") for p in data["rows"][0]["runs"][0]["passages"]] == [2, None, 1]
 
 
 def test_a_page_keeps_the_first_passages_of_every_case_and_counts_what_it_leaves_out():
@@ -187,10 +187,22 @@ def test_a_page_keeps_the_first_passages_of_every_case_and_counts_what_it_leaves
     length = max(len(p.text) for row in rows.values() if row.response for p in row.response.ranked)
     data = record_rows([rows], ("R@5",), 30 * length)
     answered = [run for row in data["rows"] for run in row["runs"] if run["passages"]]
-    assert all(run["passages"][0]["text"] is not None for run in answered)
+    assert all("text" in run["passages"][0] for run in answered)
     assert sum(map(len, data["texts"])) <= 30 * length
     different = {p.text for row in rows.values() if row.response for p in row.response.ranked}
     assert data["textsLeftOut"] == len(different) - len(data["texts"])
+
+
+def test_a_page_of_many_cases_stays_small_enough_to_open():
+    row = make_row(1, random.Random(1))
+    passages = tuple(replace(p, text=p.text * 20) for p in row.response.ranked * 2)
+    rows = {}
+    for n in range(400):
+        ranked = tuple(replace(p, text=f"{n} {p.text}") for p in passages)
+        rows[str(n)] = replace(row, response=replace(row.response, ranked=ranked))
+    data = record_rows([rows], list(row.measures))
+    assert 4_500_000 < len(json.dumps(data)) < 5_300_000
+    assert data["textsLeftOut"] > 0
 
 
 def test_a_text_found_by_many_cases_is_in_the_page_once():
@@ -242,7 +254,8 @@ def test_a_comparison_says_that_no_difference_shown_is_not_equality(tmp_path):
     page, text = path.read_text("utf-8"), (tmp_path / "comparison.md").read_text("utf-8")
     for said in (page, text):
         assert "better; chance is an unlikely reason" in said
-        assert "which is not the same as equal" in said
+        assert "the same in all 35 cases" in said
+        assert "does not mean equal" in said
         assert "5 in the first, 10 in the second" in said
     record = json.loads((tmp_path / "comparison.json").read_text("utf-8"))
     assert {"R@1", "nDCG@10"} <= {one["measure"] for one in record["differences"]}
@@ -250,17 +263,19 @@ def test_a_comparison_says_that_no_difference_shown_is_not_equality(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("corrected", "direction", "said"),
+    ("corrected", "direction", "shown", "same", "said"),
     [
-        (0.01, "lower", "worse; chance is an unlikely reason"),
-        (0.01, "", "higher; chance is an unlikely reason"),
-        (0.2, "higher", "no difference shown, which is not the same as equal"),
-        (None, "higher", "too few cases to tell"),
+        (0.01, "lower", 0.05, 0, "worse; chance is an unlikely reason"),
+        (0.01, "", 0.05, 0, "higher; chance is an unlikely reason"),
+        (0.2, "higher", 0.05, 0, "no difference shown; this set could show 0.05"),
+        (0.2, "higher", 1234.5, 0, "no difference shown; this set could show 1,234.5"),
+        (0.2, "higher", None, 8, "too few cases changed to tell"),
+        (1.0, "higher", None, 9, "the same in all 9 cases"),
     ],
 )  # fmt: skip
-def test_verdicts_are_words(corrected, direction, said):
+def test_verdicts_are_words(corrected, direction, shown, same, said):
     found = Difference(
-        "m", 1.0, 1.1, 0.1, 0.0, 0.2, corrected, corrected, 0.05, 9, direction=direction
+        "m", 1.0, 1.1, 0.1, 0.0, 0.2, 0.1, corrected, shown, 9, same=same, direction=direction
     )
     assert say_verdict(found) == said
 

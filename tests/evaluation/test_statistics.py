@@ -11,8 +11,14 @@ from rag.evaluation.base.cases import Case, Relevant
 from rag.evaluation.base.responses import Response
 from rag.evaluation.base.rows import Failure, Row
 from rag.evaluation.measures.measure import Measure
-from rag.evaluation.measures.registry import default_measures, find_measure
-from rag.evaluation.statistics.chance import correct, find_detectable, flip_signs, swap_results
+from rag.evaluation.measures.registry import default_measures, find_measure, measure_case
+from rag.evaluation.statistics.chance import (
+    can_reach,
+    correct,
+    find_detectable,
+    flip_signs,
+    swap_results,
+)
 from rag.evaluation.statistics.intervals import (
     find_error,
     interval_of_mean,
@@ -52,15 +58,15 @@ def test_interval_of_much_that_is_normal_is_that_of_the_normal():
 
 def test_interval_scales_with_its_values_and_stays_among_them():
     values = [0.0] * 3 + [1.0] * 30 + [0.5]
-    low, high = interval_of_mean(values)
-    assert high <= 1
-    wide = interval_of_mean([1e6 * value for value in values])
+    low, high = interval_of_mean(values, 1.0)
+    assert high == 1
+    wide = interval_of_mean([1e6 * value for value in values], 1e6)
     assert wide == pytest.approx((1e6 * low, 1e6 * high), rel=1e-3)
 
 
 def test_one_win_in_fifty_is_no_sure_gain():
     low, high = interval_of_spread([1.0] + [0.0] * 49)
-    assert low <= 0 < high
+    assert low < 0 < high
 
 
 @pytest.mark.parametrize("spread", [0.5, 0.9])
@@ -132,6 +138,13 @@ def test_detectable_difference_is_two_and_eight_tenths_of_the_error():
     assert find_detectable(0.01) == pytest.approx(0.02802, abs=1e-5)
 
 
+def test_of_more_tests_less_can_be_shown():
+    # Normal quantiles at 1 - 0.05 / 60 and at 0.8, from a table.
+    assert find_detectable(0.01, 30) == pytest.approx(0.01 * (3.1440 + 0.8416), abs=1e-5)
+    assert [can_reach(changed) for changed in (5, 6)] == [False, True]
+    assert [can_reach(changed, 30) for changed in (10, 11)] == [False, True]
+
+
 def row(number, value, **case):
     labelled = Case(str(number), f"question {number}", (Relevant("a.txt"),), **case)
     return Row(labelled, Response(), {"R@5": value})
@@ -149,6 +162,55 @@ def test_summary_counts_what_entered_and_what_is_missing():
 def test_summary_of_nothing_has_no_value():
     (figure,) = summarise([], ["R@5"])
     assert (figure.value, figure.low, figure.cases) == (None, None, 0)
+
+
+def refused(number, kind, abstained=None, evidence=None):
+    """A row of a kind of case, measured as a run measures it."""
+    case = Case(str(number), "q", answerable=kind == "answerable", kind=kind)
+    response = Response(abstained=abstained, evidence=evidence)
+    names = ("refusal-R", "wrongly-refused", "wrongly-answered")
+    return Row(case, response, measure_case(case, response, names))
+
+
+def figures_of(rows, *names):
+    return {(figure.measure, figure.group): figure for figure in summarise(rows, names)}
+
+
+def test_shares_of_refusals_are_of_the_cases_that_matter():
+    rows = [refused(n, "answerable", False) for n in range(30)]
+    rows += [refused(n, "near-miss", n < 42) for n in range(30, 45)]
+    rows += [refused(45, "answerable")]
+    rows += [Row(rows[30].case, failure=Failure("it failed"))]
+    found = figures_of(rows, "wrongly-refused", "refusal-R", "refusal-P", "refusal-F1")
+    wrongly = found["wrongly-refused", ""]
+    assert (wrongly.value, wrongly.cases, wrongly.missing, wrongly.low) == (0, 30, 1, 0)
+    assert wrongly.high == pytest.approx(0.1135, abs=1e-4)  # Wilson's of 0 in 30
+    assert (found["refusal-R", ""].cases, found["refusal-R", ""].missing) == (15, 1)
+    precision = found["refusal-P", ""]
+    assert (precision.value, precision.cases, precision.missing, precision.high) == (1, 12, 2, 1)
+    assert precision.low == pytest.approx(0.7575, abs=1e-4)  # Wilson's of 12 in 12
+
+
+def test_an_area_counts_the_kinds_it_is_of_and_needs_ten_of_each():
+    rows = [refused(n, "answerable", evidence=n % 9 + 3) for n in range(40)]
+    rows += [refused(n, "near-miss", evidence=n % 9) for n in range(40, 49)]
+    rows += [refused(n, "out-of-corpus", evidence=n % 9) for n in range(50, 70)]
+    rows += [refused(70, "near-miss")]
+    found = figures_of(rows, "AUROC-near-miss", "AUROC-out-of-corpus", "AUROC")
+    near, far = found["AUROC-near-miss", ""], found["AUROC-out-of-corpus", ""]
+    assert (near.cases, near.missing, near.low) == (49, 1, None)
+    assert (far.cases, far.missing) == (60, 0)
+    assert far.low < far.value < far.high
+
+
+def test_groups_of_one_kind_have_no_figure_that_needs_both():
+    rows = [refused(n, "answerable", n < 3) for n in range(20)]
+    rows += [refused(n, "near-miss", n < 22) for n in range(20, 24)]
+    found = figures_of(rows, "refusal-P", "refusal-F1", "refusal-R", "wrongly-refused")
+    assert {group for _, group in found} == {"", "kind=answerable", "kind=near-miss"}
+    assert [name for name, group in found if group == "kind=answerable"] == ["wrongly-refused"]
+    near = found["refusal-R", "kind=near-miss"]
+    assert (near.value, near.cases, near.low) == (0.5, 4, None)
 
 
 def test_groups_have_ten_cases_and_are_not_all():

@@ -12,12 +12,13 @@ from ingest.base.errors import PipelineError
 from rag.evaluation.base.cases import Case, Relevant
 from rag.evaluation.base.rows import Manifest, Report, Row
 from rag.evaluation.statistics.summary import summarise
+from rag.evaluation.tune.decide import decide, told
 from rag.evaluation.tune.halving import OutOfTime, round_sizes
 from rag.evaluation.tune.report import write_tuning
 from rag.evaluation.tune.space import asking_arms, cutting_arms, tell, usual_axes
 from rag.evaluation.tune.split import split_cases
 from rag.evaluation.tune.trials import FILE, Trials
-from rag.evaluation.tune.tune import tune
+from rag.evaluation.tune.tune import check, tune
 
 PRESENT = {"chunk_tokens": 200, "chunk_overlap": 0, "fusion": None, "top_k": 30,
            "passages_per_file": 2, "query_prefix": None}  # fmt: skip
@@ -124,7 +125,7 @@ def test_refusal_tells_what_this_set_could_show():
     assert not report.chosen
     assert report.best
     assert "no better settings shown" in report.decision.words
-    assert "could show a difference of 0." in report.decision.words
+    assert "no difference shown; this set could show 0." in report.decision.words
 
 
 def test_settings_that_cost_another_measure_are_refused():
@@ -284,3 +285,40 @@ def test_report_is_written_for_people_and_programs(tmp_path):
     assert f"| {MEASURE} | cases |" in text
     assert '"chosen": {\n  "fusion": 0.3' in (tmp_path / "tune.json").read_text("utf-8")
     assert tell({}) == "the present settings"
+
+
+@pytest.mark.parametrize(
+    "name", ["seconds-total", "tokens-per-second", "containment", "judge-faithfulness", "AUROC"]
+)
+def test_what_is_not_measured_of_passages_cannot_be_tuned_for(name):
+    """Nothing else is there to measure, and time passes without any change of settings."""
+    with pytest.raises(PipelineError, match="only finds passages") as refused:
+        check(name, cases(100))
+    assert "nDCG@10" in refused.value.hint
+    assert name not in refused.value.hint
+
+
+def report_of(values):
+    given = zip(cases(len(values)), values, strict=True)
+    rows = tuple(Row(case, measures={MEASURE: value}) for case, value in given)
+    return Report(MANIFEST, rows, summarise(rows, (MEASURE,)))
+
+
+def test_gain_whose_interval_holds_nought_is_not_taken():
+    """Six cases became better, one of them by much, so p is small and the interval wide."""
+    found = decide(MEASURE, report_of([0.0] * 60), report_of([1.0, *[0.02] * 5, *[0.0] * 54]))
+    assert found.differences[0].is_significant
+    assert not found.is_better
+    assert "the interval holds 0" in found.words
+
+
+def test_few_cases_that_changed_are_not_said_to_show_anything():
+    found = decide(MEASURE, report_of([0.0] * 60), report_of([*[0.3] * 3, *[0.0] * 57]))
+    assert found.words.endswith("too few cases changed to tell")
+
+
+def test_chance_that_is_told_is_corrected_for_the_number_of_measures(tmp_path):
+    report = System({("fusion", 0.3): 0.1}, recall=0.02).tune(cases(100))
+    other = replace(report.decision.differences[1], p=0.02, corrected=0.25)
+    assert "p 0.250" in told(other)
+    assert "p of the others is corrected" in write_tuning(tmp_path, report).read_text("utf-8")

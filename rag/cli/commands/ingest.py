@@ -141,14 +141,16 @@ def warn_of_held_back(report: IngestReport, terminal: Terminal) -> None:
         )
 
 
-def ingest_with_progress(settings: Settings, folder: str, terminal: Terminal) -> IngestReport:
+def ingest_with_progress(
+    settings: Settings, folder: str, terminal: Terminal, *, remove_many: bool = False
+) -> IngestReport:
     """Index one folder and show how far it is on a terminal."""
     from rag.pipeline import Pipeline
 
     with Pipeline(settings, terminal.on_wait) as pipeline:
         _connect(pipeline, [Path(folder)], terminal)
         with terminal.ingest_bar() as on_progress:
-            report = pipeline.ingest(folder, on_progress)
+            report = pipeline.ingest(folder, on_progress, remove_many=remove_many)
         for warning in pipeline.warnings:
             terminal.warn(warning)
         return report

@@ -27,6 +27,7 @@ from rag.settings import Settings
 
 _COPIES = "indexes"
 _NAME = "name"
+_MADE_OF = "made-of"
 
 
 class Bench:
@@ -58,14 +59,19 @@ class Bench:
         self._failed: dict[tuple[Setting, ...], PipelineError] = {}
 
     def prepare(self) -> str:
-        """Make the first copy, and return a name of what is measured: documents, model, version."""
+        """Make the first copy, and return a name of what is measured: documents, model, version.
+
+        One of `docs` that a run left behind is brought in line with them.
+        """
         first = self._settings.index_dir
-        shutil.rmtree(first, ignore_errors=True)
-        if not self._docs:
+        if self._docs:
+            self._keep_first(self._docs)
+        else:
+            shutil.rmtree(first, ignore_errors=True)
             self._copy_own()
         pipeline = self._pipeline(_changes(self._settings), math.inf)
         pipeline.check_index()
-        name = self._name(pipeline.index)
+        name = self._name(self.index)
         kept = self._folder / _NAME
         if not kept.exists() or kept.read_text("utf-8") != name:
             for copy in self._folder.iterdir():
@@ -73,6 +79,11 @@ class Bench:
                     shutil.rmtree(copy)
             kept.write_text(name, "utf-8")
         return name
+
+    @property
+    def index(self) -> Index:
+        """Return the first copy."""
+        return self._pipeline(_changes(self._settings), math.inf).index
 
     @property
     def has_prefix(self) -> bool:
@@ -155,6 +166,17 @@ class Bench:
                     f"{len(report.ingested)} files cut to {report.chunks} chunks of {way[0]} "
                     f"tokens, {way[1]} repeated; {report.embedded} texts embedded"
                 )
+
+    def _keep_first(self, docs: str) -> None:
+        """Keep what a run that was stopped has read and embedded of the same documents."""
+        identity = self._connect(self._settings.query_prefix).embedder.identity
+        told = (__version__, str(Path(docs).resolve()), self._settings.collection, identity)
+        made_of = repr(told)
+        file = self._folder / _MADE_OF
+        if not file.exists() or file.read_text("utf-8") != made_of:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(mode=0o700, parents=True)
+            file.write_text(made_of, "utf-8")
 
     def _copy_own(self) -> None:
         with tempfile.TemporaryDirectory(prefix="rag-tune-") as folder:

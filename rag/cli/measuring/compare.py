@@ -13,13 +13,17 @@ from rag.cli.show import show_json
 from rag.evaluation.base.errors import RunUnusable
 from rag.evaluation.base.rows import Report, Row
 from rag.evaluation.compare.compare import Comparison, Difference, compare
-from rag.evaluation.compare.gate import check_conditions, parse_condition
+from rag.evaluation.compare.gate import FAILED, check_conditions, parse_condition
+from rag.evaluation.report.words import CORRECTED, say_verdict
 from rag.evaluation.report.write import write_comparison
 from rag.evaluation.runs.folder import read_run
 
 _CHANGES = 3
 _SHORT = 160
-_HEADER = ("measure", "first", "second", "difference", "95 % interval", "p", "")
+_HEADER = (
+    "measure", "first", "second", "difference", "95 % interval", "p", "cases", "missing", "",
+)  # fmt: skip
+_REFUSALS = ("wrongly-refused", "wrongly-answered")  # Those that flipped are shown in any case.
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -28,7 +32,8 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     runs = load_settings(options).index_dir / "runs"
     measures = [name.strip() for name in (options.measures or "").split(",") if name.strip()]
     first, second = (_read(name, runs) for name in (options.first, options.second))
-    comparison = compare(first, second, measures)
+    limited = [one.measure for one in conditions if one.measure != FAILED]
+    comparison = compare(first, second, measures, limited)
     if options.json:
         show_json(terminal, _record(comparison))
     else:
@@ -82,7 +87,8 @@ def _name(report: Report) -> str:
 def _show(terminal: Terminal, comparison: Comparison) -> None:
     terminal.say(f"first   {_name(comparison.first)}")
     terminal.say(f"second  {_name(comparison.second)}")
-    terminal.say(f"cases   {comparison.shared} in both")
+    failed = f", {comparison.failed} of them failed in either" if comparison.failed else ""
+    terminal.say(f"cases   {comparison.shared} in both{failed}")
     terminal.say()
     _show_table(terminal, comparison.differences)
     for note in comparison.notes:
@@ -101,11 +107,7 @@ def _show_table(terminal: Terminal, differences: Sequence[Difference]) -> None:
         is_sure = one is None or one.is_significant
         terminal.say(f"{name:{widths[0]}}  {middle}  {verdict}".rstrip(), "bold" * is_sure)
     if differences:
-        terminal.note(
-            "p is corrected for the number of measures, those of speed and cost on their own "
-            "(Holm). No difference shown does not mean equal: a smaller one than this set could "
-            "show would mostly be missed."
-        )
+        terminal.note(CORRECTED)
     else:
         terminal.note("no measure has a value in both runs", "yellow")
 
@@ -116,31 +118,22 @@ def _line(one: Difference) -> tuple[str, ...]:
     )  # fmt: skip
     chance = "" if one.corrected is None else f"{one.corrected:.3f}"
     figures = (_number(one.first), _number(one.second), _number(one.value, "+"))
-    return (one.measure, *figures, interval, chance, _verdict(one))
+    counts = (str(one.cases), str(one.missing or ""))
+    return (one.measure, *figures, interval, chance, *counts, say_verdict(one))
 
 
 def _number(value: float, sign: str = "") -> str:
     return f"{value:{sign}.3f}" if abs(value) < 100 else f"{value:{sign}.0f}"
 
 
-def _verdict(one: Difference) -> str:
-    if one.is_significant:
-        return one.verdict
-    if one.same == one.cases:
-        return f"the same in all {one.cases} cases"
-    could = "" if one.detectable is None else f"; this set could show {one.detectable:.2g}"
-    return one.verdict + could
-
-
 def _show_changes(terminal: Terminal, comparison: Comparison) -> None:
-    """Print the largest wins and losses by the first measure that has any."""
-    for one in comparison.differences:
-        if one.better + one.worse:
-            changed = comparison.changed(one.measure)
-            wins, losses = changed[: one.better], changed[one.better :][::-1]
-            _show_some(terminal, f"better in {one.measure}", wins)
-            _show_some(terminal, f"worse in {one.measure}", losses)
-            return
+    """Print the largest wins and losses by the first measure that has any, and by refusals."""
+    found = [one for one in comparison.differences if one.better + one.worse]
+    for one in found[:1] + [one for one in found[1:] if one.measure in _REFUSALS]:
+        changed = comparison.changed(one.measure)
+        wins, losses = changed[: one.better], changed[one.better :][::-1]
+        _show_some(terminal, f"better in {one.measure}", wins)
+        _show_some(terminal, f"worse in {one.measure}", losses)
 
 
 def _show_some(terminal: Terminal, what: str, changes: Sequence[tuple[Row, Row, float]]) -> None:

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ingest.base.errors import SettingsError
+from ingest.discover.plan import real_folder
 from rag.batch.run import HOPELESS, choose_preparation
 from rag.cli.commands.ingest import ingest_with_progress
 from rag.cli.console import Terminal
-from rag.cli.measuring.asking import asking
-from rag.cli.measuring.figures import list_measures, show_figures, warn_of_evidence
+from rag.cli.measuring.asking import asking, choose_measures
+from rag.cli.measuring.figures import (
+    list_measures,
+    show_figures,
+    warn_of_cases,
+    warn_of_evidence,
+)
 from rag.cli.measuring.judging import hold_against_people, judging
 from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json
@@ -21,14 +28,20 @@ from rag.evaluation.base.cases import CaseSet
 from rag.evaluation.base.errors import RunUnusable
 from rag.evaluation.base.rows import Manifest, Report, Row
 from rag.evaluation.judge.judge import Judge
-from rag.evaluation.measures.registry import Measure, default_measures, find_measure
 from rag.evaluation.pipeline import evaluate
 from rag.evaluation.reading.documents import write_documents
 from rag.evaluation.reading.ragas import write_ragas
 from rag.evaluation.reading.read import read_cases
 from rag.evaluation.reading.trec import write_trec
 from rag.evaluation.report.write import write_report
-from rag.evaluation.runs.folder import DOCUMENTS, INDEX, check_folder, count_done, set_aside
+from rag.evaluation.runs.folder import (
+    DOCUMENTS,
+    INDEX,
+    RUN,
+    check_folder,
+    count_done,
+    set_aside,
+)
 from rag.evaluation.runs.manifest import describe, make_manifest
 from rag.history.kept import TELLING_SETTINGS
 from rag.history.records import plain
@@ -39,6 +52,8 @@ from rag.settings import Settings
 EXIT_SOME_FAILED = 2
 RUNS = "runs"
 _SHARE_OF_NAME = 40  # characters of the file's name in that of its run
+_SECRET = re.compile(r"(?i)([_-](?:key|passwords)\s*=).*|(?<=//)[^/@]*(?=@)", re.DOTALL)
+_ANEW = "name another folder with --run, or measure anew with --again"
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
@@ -48,7 +63,7 @@ def run(options: argparse.Namespace, terminal: Terminal) -> int:
     _check(options)
     settings = load_settings(options, keep_answers=False)
     cases = _read(options, terminal)
-    wanted = _wanted(options)
+    wanted = choose_measures(options)
 
     def action(chosen: Settings) -> int:
         return _evaluate(chosen, cases, wanted, options, terminal)
@@ -85,23 +100,6 @@ def read_columns(pairs: list[str]) -> Mapping[str, str]:
     return columns
 
 
-def _wanted(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the names of the measures; those of answers need answers."""
-    names = [name for name in (options.measures or "").split(",") if name.strip()]
-    asked = [find_measure(name.strip()) for name in names]
-    usual = map(find_measure, default_measures(answers=True, judge=options.judge))
-    if not options.retrieval_only:
-        return tuple(one.name for one in asked or usual)
-    of_answers = [one.name for one in asked if isinstance(one, Measure) and one.needs == "text"]
-    if of_answers:
-        raise SettingsError(
-            f"{of_answers[0]} measures answers, and --retrieval-only writes none",
-            "leave one of both out",
-        )
-    found = (one for one in usual if not isinstance(one, Measure) or one.needs != "text")
-    return tuple(one.name for one in asked or found)
-
-
 def _evaluate(
     settings: Settings,
     cases: CaseSet,
@@ -117,16 +115,21 @@ def _evaluate(
     with Pipeline(settings, terminal.on_wait) as pipeline:
         pipeline.check_index()
         _check_models(pipeline, options, terminal)
-        with judging(pipeline, options) as judge:
+        with judging(pipeline, options, wanted) as judge:
             ask = pipeline.passages if options.retrieval_only else pipeline.ask
             made = describe(ask, cases, wanted, judge.name if judge else "")
             folder = folder or _folder(settings, made)
-            report = _measure(pipeline, cases, replace(made, name=folder.name), judge, folder,
-                              options, terminal)  # fmt: skip
+            made = replace(made, name=folder.name, command=tell_command(options.words))
+            report = _measure(pipeline, cases, made, judge, folder, options, terminal)
             told = hold_against_people(judge, cases, folder, terminal)
             report = replace(report, notes=(*report.notes, *told))
     _write(folder, report, cases)
     return _show(folder, report, options, terminal)
+
+
+def tell_command(words: Sequence[str]) -> str:
+    """Return the words of a command as they are typed into a shell, what is secret left out."""
+    return shlex.join(["rag", *(_SECRET.sub(r"\1(hidden)", word) for word in words)])
 
 
 def _folder(settings: Settings, made: Manifest) -> Path:
@@ -155,18 +158,37 @@ def _index(
     terminal: Terminal,
 ) -> Settings:
     """Index the documents of the run into its folder; return settings with that index."""
-    check_folder(folder)
-    docs = options.docs
-    if not docs:
-        docs = str(folder / DOCUMENTS)
-        write_documents(folder / DOCUMENTS, cases.documents)
     inside = settings.model_copy(update={"index_dir": folder / INDEX})
-    report = ingest_with_progress(inside, docs, terminal)
+    docs = options.docs or str(folder / DOCUMENTS)
+    with Pipeline(inside) as pipeline:
+        if options.docs:
+            pipeline.check_folder(docs)
+        check_folder(folder)
+        if not options.docs:
+            write_documents(folder / DOCUMENTS, cases.documents)
+        if (folder / RUN).exists():
+            _check_documents(pipeline, docs, folder, options)
+    report = ingest_with_progress(inside, docs, terminal, remove_many=True)
     counts = f"{len(report.ingested)} indexed, {report.unchanged} unchanged"
     terminal.note(f"{docs}: {counts}, {len(report.skipped)} skipped")
     for failure in report.skipped[:5]:
         terminal.warn(f"skipped: {failure.source_id}: {failure.message}")
     return inside
+
+
+def _check_documents(
+    pipeline: Pipeline, docs: str, folder: Path, options: argparse.Namespace
+) -> None:
+    """Raise RunUnusable before the index of a run is made another than its rows are about."""
+    known = [name for name in pipeline.folders() if name != real_folder(Path(docs))]
+    if known:
+        told = f"the run in {folder} searched {known[0]}, another folder"
+        raise RunUnusable(told, "name another folder for this run: --run DIR")
+    plan = pipeline.plan(docs)
+    found = {"new": plan.new, "changed": plan.changed, "moved": plan.moved, "gone": plan.vanished}
+    told = ", ".join(f"{len(those)} {word}" for word, those in found.items() if those)
+    if told and not options.again:
+        raise RunUnusable(f"{docs} is not what was indexed for the run in {folder}: {told}", _ANEW)
 
 
 def _check_models(pipeline: Pipeline, options: argparse.Namespace, terminal: Terminal) -> None:
@@ -196,13 +218,13 @@ def _measure(
     """Ask what is left; where the server goes in the middle, tell what is kept."""
     if options.again and (aside := set_aside(folder)):
         terminal.note(f"the run that was there is kept: {aside}")
+    done = count_done(folder, made, cases.cases)
     warn_of_evidence(cases, pipeline.index, terminal)
+    warn_of_cases(Path(options.cases), pipeline.index, terminal)
     alone, models = options.retrieval_only, pipeline.models
-    done = count_done(folder)
-    if done == len(cases.cases):
-        terminal.note("this run is complete, its figures are shown again; --again measures anew")
-    elif done:
-        terminal.note(f"{done} of {len(cases.cases)} cases were measured before")
+    if done:
+        told = f"{done} of {len(cases.cases)} cases were measured before"
+        terminal.note(f"{told}; --again measures all anew")
     failed = asked = 0
     with terminal.batch_bar(len(cases.cases) - done) as advance:
 
@@ -248,6 +270,7 @@ def _show(folder: Path, report: Report, options: argparse.Namespace, terminal: T
                 "folder": str(folder),
                 "manifest": plain(report.manifest),
                 "counts": dict(report.counts),
+                "notes": report.notes,
                 "figures": plain(report.figures),
                 "failures": plain(failures),
             },

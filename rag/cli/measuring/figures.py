@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.cli.console import Terminal
@@ -60,8 +61,6 @@ def _show_refusals(terminal: Terminal, report: Report) -> None:
 
 def _show_failures(terminal: Terminal, report: Report) -> None:
     counts = report.counts
-    if counts["unread"]:
-        terminal.warn(f"the judge said {counts['unread']} times what cannot be read")
     if not counts["failed"]:
         return
     terminal.warn(f"{counts['failed']} of {counts['cases']} cases failed and are in no mean")
@@ -86,17 +85,32 @@ def warn_of_evidence(cases: CaseSet, index: Index, terminal: Terminal) -> None:
         f"{len(missing)} of {len(wanted)} pieces of evidence are in documents that the index "
         f"does not have, for example {missing[0]}; they count as not found"
     )
-    terminal.note(f"fix: {_remedy(missing, known)}")
+    terminal.note(f"fix: {_remedy(missing, known, index)}")
 
 
-def _remedy(missing: Sequence[str], known: Iterable[str]) -> str:
+def warn_of_cases(path: Path, index: Index, terminal: Terminal) -> None:
+    """Warn of a file of cases that is a document itself, in which all answers are found."""
+    path = path.resolve()
+    for root in filter(path.is_relative_to, index.roots()):
+        known = index.known(root).get(path.relative_to(root).as_posix())
+        if known and not known.failure:
+            terminal.warn(f"{path.name} was indexed too: its questions and answers are found in it")
+            terminal.note(f"fix: name it in {Path(root, '.ragignore')}, or put it elsewhere")
+
+
+def _remedy(missing: Sequence[str], known: Iterable[str], index: Index) -> str:
     """Return what to do; names that differ by leading folders are of another folder."""
+    for root in index.roots():
+        refused = index.known(root)
+        for document in missing:
+            if document in refused and (failure := refused[document].failure):
+                return f"{document} could not be indexed, {failure.message}: {failure.hint}"
     names = sorted(known)
     for document in dict.fromkeys(missing):
         for id in names:
             if id.endswith(f"/{document}") or document.endswith(f"/{id}"):
                 return (
                     f"the index has {id}, so another folder was ingested than the cases mean; "
-                    "name theirs: rag evaluate CASES --docs FOLDER"
+                    "name theirs: --docs FOLDER"
                 )
-    return "ingest the folder that the cases are about: rag evaluate CASES --docs FOLDER"
+    return "ingest the folder that the cases are about, or name it: --docs FOLDER"

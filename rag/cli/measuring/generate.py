@@ -11,9 +11,8 @@ from ingest.base.errors import PipelineError, SettingsError
 from rag.cli.console import Terminal
 from rag.cli.options import load_settings, warn_of_remote, with_server
 from rag.cli.show import show_json
-from rag.evaluation.base.cases import Case
 from rag.evaluation.generate.generate import Generated, generate_cases
-from rag.evaluation.reading.write import write_cases
+from rag.evaluation.reading.write import add_case
 from rag.models.base.errors import EndpointError
 from rag.pipeline import Pipeline
 from rag.settings import Settings
@@ -27,37 +26,41 @@ _STEP = 20
 
 
 def run(options: argparse.Namespace, terminal: Terminal) -> int:
-    """Make cases and write them to a file; what there is when it is stopped is written too."""
-    path = _choose(options.out, force=options.force)
-    kept: list[Case] = []
+    """Make cases, each written beside the file as it is made; at the end that is the file."""
+    path, draft = _choose(options.out, force=options.force)
 
     def action(settings: Settings) -> Generated:
+        draft.unlink(missing_ok=True)
         with Pipeline(settings, terminal.on_wait) as pipeline:
             pipeline.check_index()
-            return _generate(pipeline, kept, options, terminal)
+            return _generate(pipeline, draft, options, terminal)
 
     settings = load_settings(options)
     try:
         generated = with_server(settings, terminal, action)
     except (KeyboardInterrupt, PipelineError) as error:
-        if not kept:
+        if not draft.exists():
             raise
-        write_cases(path, kept)
-        terminal.warn(f"stopped; the {len(kept)} cases made so far are in {options.out}")
+        terminal.warn(f"stopped; the cases made so far are in {draft}")
+        terminal.note(f"use them: rag evaluate {shlex.quote(str(draft))}")
         if isinstance(error, PipelineError):
             raise
         return EXIT_STOPPED
-    write_cases(path, generated.cases.cases)
+    draft.replace(path)
     if options.json:
         show_json(terminal, generated)
     else:
         _show(terminal, generated, options.out, options.questions)
-    return 0
+    return 1 if generated.error else 0
 
 
-def _choose(name: str, *, force: bool) -> Path:
-    """Return the file to write; raises SettingsError where that cannot or should not be done."""
+def _choose(name: str, *, force: bool) -> tuple[Path, Path]:
+    """Return the file to write, and the one beside it for what is made on the way.
+
+    Raises SettingsError where one cannot or should not be written.
+    """
     path = Path(name)
+    draft = path.with_name(f"{path.stem}.draft{path.suffix}")
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise SettingsError(
             f"{name} is no file in a folder that is there", "name a file: --out cases.jsonl"
@@ -67,11 +70,16 @@ def _choose(name: str, *, force: bool) -> Path:
             f"{name} is there already, perhaps with what you changed in it",
             "name another file with --out, or replace it: --force",
         )
-    return path
+    if draft.exists() and not force:
+        raise SettingsError(
+            f"{draft} has the cases of a run that was stopped",
+            f"use them: rag evaluate {shlex.quote(str(draft))}, or make all anew: --force",
+        )
+    return path, draft
 
 
 def _generate(
-    pipeline: Pipeline, kept: list[Case], options: argparse.Namespace, terminal: Terminal
+    pipeline: Pipeline, draft: Path, options: argparse.Namespace, terminal: Terminal
 ) -> Generated:
     told = 0
 
@@ -93,7 +101,8 @@ def _generate(
             top_k=pipeline.settings.top_k,
             fusion=pipeline.settings.fusion,
             prepare=pipeline.models.prepare,
-            on_case=kept.append,
+            collection=pipeline.settings.collection or "",
+            on_case=lambda case: add_case(draft, case),
             on_progress=show,
         )
 
@@ -112,28 +121,29 @@ def _find_model(pipeline: Pipeline, terminal: Terminal) -> ChatModel | None:
 def _show(terminal: Terminal, generated: Generated, name: str, wanted: int) -> None:
     cases = generated.cases.cases
     by_kind = {kind: sum(case.kind == kind for case in cases) for kind in
-               ("answerable", "near-miss", "out-of-corpus")}  # fmt: skip
+               ("answerable", "near-miss", "unanswerable")}  # fmt: skip
     terminal.say(
         f"{len(cases)} cases: {by_kind['answerable']} with an answer, "
         f"{by_kind['near-miss']} near misses, "
-        f"{by_kind['out-of-corpus']} with the document held out that answers"
+        f"{by_kind['unanswerable']} with the document held out that answers"
     )
     terminal.say(f"written by {generated.made_by}" if generated.made_by else "made by rule")
     for reason, count in sorted(generated.dropped.items(), key=lambda pair: -pair[1]):
         terminal.say(f"  dropped  {count:4}  {reason}")
     for case in cases[:_SAMPLE]:
-        answer = case.answers[0] if case.answers else f"no answer ({case.kind})"
+        told = "the whole section" if case.answerable else f"no answer ({case.kind})"
+        answer = case.answers[0] if case.answers else told
         terminal.say(f"  {case.question}\n    → {answer}")
     if generated.error:
         terminal.warn(f"the model could not be asked for more: {generated.error.message}")
         if generated.error.hint:
             terminal.note(f"fix: {generated.error.hint}")
-    if len(cases) < wanted:
+    elif len(cases) < wanted:
         terminal.note(f"{wanted} were wanted: the documents hold no more that stand the trial")
     if not generated.made_by:
         terminal.note(
-            "These are statements of the documents with something taken out: easier than what "
-            "people ask. With a chat model questions are written in other words.",
+            "These are sentences of the documents with a gap to fill, and headings: easier than "
+            "what people ask. With a chat model questions are written in other words.",
             "yellow",
         )
     terminal.note(f"Look through {name}, then: rag evaluate {shlex.quote(name)}", "bold")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from rag.batch.results import rewrite
 from rag.cli.console import Terminal
 from rag.connections import Connections
-from rag.evaluation.base.cases import CaseSet
+from rag.evaluation.base.cases import CRITERIA, CaseSet
 from rag.evaluation.judge.agreement import JudgeCalibration, calibrate_judge, tell_calibration
 from rag.evaluation.judge.judge import Judge
 from rag.history.records import read_record, write_record
@@ -20,16 +20,19 @@ _KEPT = "judge.json"
 
 
 @contextmanager
-def judging(pipeline: Pipeline, options: argparse.Namespace) -> Iterator[Judge | None]:
-    """Yield the judge that is asked for, None without one."""
+def judging(
+    pipeline: Pipeline, options: argparse.Namespace, wanted: Sequence[str]
+) -> Iterator[Judge | None]:
+    """Yield the judge of the measures that are wanted, None where none is asked for."""
+    criteria, repeats = [one for one in CRITERIA if f"judge-{one}" in wanted], options.judge_repeats
     if not options.judge:
         yield None
     elif not options.judge_model:
-        yield Judge(pipeline.models.chat(), repeats=options.judge_repeats)
+        yield Judge(pipeline.models.chat(), criteria, repeats)
     else:
         other = pipeline.settings.model_copy(update={"chat_model": options.judge_model})
         with closing(Connections(other)) as models:
-            yield Judge(models.chat(), repeats=options.judge_repeats)
+            yield Judge(models.chat(), criteria, repeats)
 
 
 def hold_against_people(

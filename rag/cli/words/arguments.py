@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 
 def file_name(word: str) -> str:
@@ -21,9 +22,20 @@ def natural(text: str) -> int:
 
 def number(text: str) -> int:
     """Return a whole number of 1 or more."""
-    if not natural(text):
-        raise argparse.ArgumentTypeError("one or more are needed")
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 1 or more")
     return int(text)
+
+
+def amount(text: str) -> float:
+    """Return a number above 0, whole or not."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
 
 
 def share(text: str) -> float:

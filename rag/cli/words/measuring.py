@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from rag.cli.words.arguments import file_name, number, share
+from rag.cli.words.arguments import amount, file_name, number, share
 
 if TYPE_CHECKING:
     from rag.cli.parser import Command
@@ -80,7 +80,8 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="CONDITION",
-        help="exit with 4 if it holds, for example 'nDCG@10 < -0.01'; repeatable",
+        help="exit with 4 if it holds, for example 'nDCG@10 < -0.01', or if the second run is "
+        "unfinished or failed more often ('failed > 5' allows 5 more); repeatable",
     )
     parser.add_argument("--out", metavar="DIR", help="write the page, Markdown and JSON there")
 
@@ -105,10 +106,13 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
     _case_options(parser)
     parser.add_argument("--docs", type=file_name, metavar="FOLDER", help="default: as indexed")
     parser.add_argument(
-        "--minutes", type=number, default=10, metavar="N", help="the most time to take (10)"
+        "--minutes", type=amount, default=10, metavar="N", help="the most time to take (10)"
     )
     parser.add_argument(
-        "--measure", default="nDCG@10", metavar="NAME", help="what is to be better (nDCG@10)"
+        "--measure",
+        default="nDCG@10",
+        metavar="NAME",
+        help="what is to be better of the passages found; no answers are written (nDCG@10)",
     )
     parser.add_argument(
         "--try",

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["answerable", "near-miss", "out-of-corpus", "unanswerable"]
 
+CRITERIA = ("faithfulness", "relevance", "correctness")
+"""What a judge or a person says of an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relevant:
@@ -39,9 +42,10 @@ class Case:
     `relevant` is all the evidence there is, `answers` are references any of which is right.  A
     case that is not `answerable` must be refused; `near` are then the documents that nearly answer
     it, () where nothing does or nobody said.  `without` are documents that are held out: the
-    question is asked as if the index did not have them.  `labels` are what people said of the
-    answer `judged_answer`, by criterion ("faithfulness", "relevance", "correctness"), from
-    0 to 1.
+    question is asked as if the index did not have them.  The documents are not about what is
+    "out-of-corpus"; any other question without an answer that is no near miss is "unanswerable",
+    such as one whose documents are held out: what is left may be about the same.  `labels` are
+    what people said of the answer `judged_answer`, by criterion (of `CRITERIA`), from 0 to 1.
     """
 
     id: str

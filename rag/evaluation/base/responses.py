@@ -10,7 +10,7 @@ class Passage:
     """A piece of a document that was found or shown to a model.
 
     `start` and `end` are offsets in the document's text and `page` counts from 1; None is what
-    the system does not tell.  `tokens` are those of its text, None where nobody counted.
+    the system does not tell.  `tokens` are as the system counts, None where it does not.
     `places` are other documents in which the same text stands.
     """
 

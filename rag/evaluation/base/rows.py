@@ -24,7 +24,11 @@ class Verdict:
     `score` is from 0 to 1, the mean of what it said each time, None where it never said anything
     that can be read.  `said` are the scores one by one, in the order they were asked for;
     `failures` are the times nothing could be read, with the reason; `agreed` says whether all
-    that was said is the same, None where that cannot be told.
+    that was said is the same, None where that cannot be told.  Where only some of it could be
+    read, the score stays in the mean, as to leave it out would favour what is easy to judge;
+    what is shown first may then have a say in it.  `cut` says that not all was shown that the
+    answer may rest on; `extra` are the requests beyond one for each question, as the replies to
+    others could not be used.
     """
 
     score: float | None
@@ -32,6 +36,8 @@ class Verdict:
     failures: tuple[str, ...] = ()
     agreed: bool | None = None
     why: str = ""
+    cut: bool = False
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,10 @@ class Manifest:
 
     `settings` are those that have a say, `index` is what was searched (model, recipe, counts, a
     hash of its documents), empty for a foreign system.  `made_at` is UTC in ISO 8601.
-    `wanted` are the names of the measures, `cases_hash` is of the cases.
+    `wanted` are the names of the measures, `cases_hash` is of the cases.  `command` is what was
+    typed into a shell, without secrets, "" where nothing was.  `jobs` is how many cases were asked
+    at once, None where nobody told or it was not always the same.  `left_out` are cases that were
+    not asked, as they hold documents out and the system cannot; they are in no other number.
     """
 
     name: str
@@ -89,6 +98,9 @@ class Manifest:
     cases_hash: str
     judge: str = ""
     format: int = 1
+    command: str = ""
+    jobs: int | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

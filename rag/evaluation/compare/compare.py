@@ -15,9 +15,21 @@ from rag.evaluation.base.errors import RunUnusable
 from rag.evaluation.base.rows import Report, Row
 from rag.evaluation.compare.notes import find_notes
 from rag.evaluation.measures.measure import Better, Measure, SetMeasure
-from rag.evaluation.measures.registry import find_measure
-from rag.evaluation.statistics.chance import correct, find_detectable, flip_signs, swap_results
-from rag.evaluation.statistics.intervals import find_error, interval_of_error, interval_of_spread
+from rag.evaluation.measures.registry import measures_of
+from rag.evaluation.statistics.chance import (
+    LEVEL,
+    can_reach,
+    correct,
+    find_detectable,
+    flip_signs,
+    swap_results,
+)
+from rag.evaluation.statistics.intervals import (
+    FEWEST,
+    find_error,
+    interval_of_error,
+    interval_of_spread,
+)
 
 Pair: TypeAlias = tuple[Row, Row]
 
@@ -29,9 +41,11 @@ class Difference:
     `value` is that of the second run less that of the first, `low` and `high` its 95 % interval,
     `p` how often chance alone makes one so large, `corrected` the same for so many measures:
     those of speed and cost are one family, all others another.
-    `detectable` is the smallest difference that so many cases would find four times in five.
-    `better`, `worse` and `same` count cases; they are 0 for measures of whole sets, the first
-    two also where neither `direction` is better.  `missing` cases have it in one run only.
+    `error` is the standard error of `value`, `detectable` the smallest difference that such
+    cases would find four times in five, corrected likewise; None where so few of them changed
+    that no correction could ever pass 5 %.  `better`, `worse` and `same` count cases; the first
+    two are 0 for measures of whole sets and where neither `direction` is better.  `missing`
+    cases have it in one run only.
     """
 
     measure: str
@@ -41,28 +55,32 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    corrected: float | None
-    detectable: float | None
-    cases: int
+    corrected: float | None = None
+    detectable: float | None = None
+    cases: int = 0
     better: int = 0
     worse: int = 0
     same: int = 0
     missing: int = 0
     direction: Better = "higher"
+    error: float | None = None
 
     @property
     def is_significant(self) -> bool:
         """Return whether chance is an unlikely reason, at 5 % over all measures."""
-        return self.corrected is not None and self.corrected < 0.05
+        return self.corrected is not None and self.corrected < LEVEL
 
     @property
     def verdict(self) -> str:
         """Return what may be said: "better", "worse", or where nothing is shown, just that.
 
-        "higher" and "lower" for measures that have no better direction.
+        "higher" and "lower" for measures that have no better direction, "the same" where no
+        case changed, "too few cases changed to tell" where nothing could have been shown.
         """
+        if self.same == self.cases:
+            return "the same"
         if not self.is_significant:
-            return "no difference shown"
+            return "no difference shown" if self.detectable else "too few cases changed to tell"
         way = "higher" if self.value > 0 else "lower"
         if not self.direction:
             return way
@@ -83,6 +101,12 @@ class Comparison:
     only_first: tuple[str, ...] = ()
     only_second: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """Return how many of the cases that both have failed in either."""
+        pairs = pair_rows(self.first.rows, self.second.rows)
+        return sum(any(row.failure is not None for row in pair) for pair in pairs)
 
     def difference(self, measure: str) -> Difference | None:
         """Return the difference in a measure, None where it was not compared."""
@@ -105,12 +129,14 @@ class Comparison:
         return sorted(changes, key=lambda change: sign * change[2])
 
 
-def compare(first: Report, second: Report, measures: Sequence[str] = ()) -> Comparison:
+def compare(
+    first: Report, second: Report, measures: Sequence[str] = (), also: Sequence[str] = ()
+) -> Comparison:
     """Return what changed from the first run to the second, over the cases that both have.
 
-    `measures` are those the correction is made for, () all that both have.  Raises RunUnusable
-    where the runs share no case, or not a measure that is named; PipelineError for one that
-    nobody knows.
+    `measures` are those the correction is made for, () all that both have, and those of `also`
+    that both have, which need not be there.  Raises RunUnusable where the runs share no case,
+    or not one of `measures`; PipelineError for one that nobody knows.
     """
     pairs = pair_rows(first.rows, second.rows)
     if not pairs:
@@ -118,9 +144,9 @@ def compare(first: Report, second: Report, measures: Sequence[str] = ()) -> Comp
             "the runs share no case with the same id and question",
             "compare runs of the same file of cases",
         )
-    chosen = [find_measure(name) for name in measures or _common(first, second)]
+    chosen = measures_of((*(measures or _common(first, second)), *also))
     found = [one for measure in chosen if (one := _difference(measure, pairs)) is not None]
-    _check_all(found, chosen if measures else ())
+    _check_all(found, measures_of(measures))
     old, new = ({row.case.id for row in run.rows} for run in (first, second))
     return Comparison(
         first,
@@ -160,27 +186,29 @@ def _check_all(found: Sequence[Difference], asked: Sequence[Measure | SetMeasure
 def _correct(found: Sequence[Difference], chosen: Sequence[Measure | SetMeasure]) -> (
     tuple[Difference, ...]
 ):  # fmt: skip
-    """Correct each chance for the family of its measure."""
+    """Correct each chance, and what could be shown, for the family of its measure."""
     spent = {measure.name for measure in chosen if measure.needs == "spent"}
-    corrected: dict[str, float] = {}
+    corrected: dict[str, Difference] = {}
     for is_cost in (False, True):
         family = [one for one in found if (one.measure in spent) is is_cost]
         chances = correct([1.0 if one.p is None else one.p for one in family])
-        corrected |= zip((one.measure for one in family), chances, strict=True)
-    return tuple(replace(one, corrected=corrected[one.measure]) for one in found)
+        for one, chance in zip(family, chances, strict=True):
+            shown = find_detectable(one.error, len(family)) if one.error else None
+            shown = shown if can_reach(one.cases - one.same, len(family)) else None
+            corrected[one.measure] = replace(one, corrected=chance, detectable=shown)
+    return tuple(corrected[one.measure] for one in found)
 
 
 def _difference(measure: Measure | SetMeasure, pairs: Sequence[Pair]) -> Difference | None:
-    if isinstance(measure, SetMeasure):
-        return _difference_of_set(measure, pairs)
     applying = [pair for pair in pairs if measure.applies(pair[0].case)]
+    if isinstance(measure, SetMeasure):
+        return _difference_of_set(measure, applying)
     found = [tuple(row.measures.get(measure.name) for row in pair) for pair in applying]
     values = [(a, b) for a, b in found if a is not None and b is not None]
     if not values:
         return None
     changes = [b - a for a, b in values]
     low, high = interval_of_spread(changes) or (None, None)
-    error = stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else 0.0
     gains = [-one if measure.better == "lower" else one for one in changes if measure.better]
     return Difference(
         measure.name,
@@ -190,22 +218,22 @@ def _difference(measure: Measure | SetMeasure, pairs: Sequence[Pair]) -> Differe
         low,
         high,
         p=flip_signs(changes),
-        corrected=None,
-        detectable=find_detectable(error) or None,
         cases=len(values),
         better=sum(one > 0 for one in gains),
         worse=sum(one < 0 for one in gains),
         same=changes.count(0),
         missing=sum((a is None) is not (b is None) for a, b in found),
         direction=measure.better,
+        error=stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else None,
     )
 
 
 def _difference_of_set(measure: SetMeasure, pairs: Sequence[Pair]) -> Difference | None:
     """Return the difference over the cases that enter the figure in both runs."""
     read = [tuple(measure.read(row) for row in pair) for pair in pairs]
-    found = np.asarray([pair for pair in read if None not in pair], dtype=np.float64)
-    if not len(found):
+    both = [pair for pair in read if None not in pair]
+    found = np.asarray(both, dtype=np.float64)
+    if not both:
         return None
     first, second = (measure.amount(found[:, side]) for side in (0, 1))
     if first is None or second is None:
@@ -215,7 +243,8 @@ def _difference_of_set(measure: SetMeasure, pairs: Sequence[Pair]) -> Difference
         old, new = (measure.amount(drawn[:, side]) for side in (0, 1))
         return None if old is None or new is None else new - old
 
-    error = find_error(change, found)
+    fewest = min(min(measure.count(found[:, side])) for side in (0, 1))
+    error = find_error(change, found) if fewest >= FEWEST else None
     low, high = interval_of_error(second - first, error) if error else (None, None)
     return Difference(
         measure.name,
@@ -225,9 +254,9 @@ def _difference_of_set(measure: SetMeasure, pairs: Sequence[Pair]) -> Difference
         low,
         high,
         p=swap_results(measure.amount, found[:, 0], found[:, 1]),
-        corrected=None,
-        detectable=find_detectable(error) if error else None,
-        cases=len(found),
+        cases=len(both),
+        same=sum(before == after for before, after in both),
         missing=sum((a is None) is not (b is None) for a, b in read),
         direction=measure.better,
+        error=error,
     )

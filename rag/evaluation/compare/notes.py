@@ -56,6 +56,17 @@ def _note_makings(first: Report, second: Report) -> list[str]:
         *_note_changes("setting ", old.settings, new.settings),
         *_note_changes("index ", old.index, new.index),
         *_note_changes("", _describe(first), _describe(second)),
+        *_note_jobs(old.jobs, new.jobs),
+    ]
+
+
+def _note_jobs(old: int | None, new: int | None) -> list[str]:
+    """Return that seconds were measured under another load."""
+    if old == new:
+        return []
+    return [
+        f"cases asked at once: {old or 'not told'} in the first run, {new or 'not told'} in the "
+        "second; seconds differ for that reason too"
     ]
 
 

@@ -1,10 +1,18 @@
-"""A question that a model wrote and its passage in, what is wrong with it out."""
+"""A question and its passage in, what is wrong with it out; an answer and a text in, whether it
+is there."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rag.query.evidence.wording import is_cjk
+from rag.query.verify import compare
+from rag.text.facts import Fact, find_facts
+from rag.text.terms import index_terms, query_terms
+
+GAP = "____"
+"""Stands in a sentence for what was taken out."""
 
 LONGEST_QUESTION, LONGEST_QUOTE = 300, 600
 MOST_COPIED = 7
@@ -23,12 +31,13 @@ _POINTING = re.compile(
     r"|(?:这|该|本|上述|文中|上文|以上)(?:段|篇|份|个)?(?:文本|文章|文字|文档|文件|段落|内容|提到)|根据(?:文本|文章|上文)"
 )
 _WORD = re.compile(r"[^\W_]+")
+_TO_FILL = re.compile(rf"\A[^\W\d_][^:：]{{0,40}}[:：]\s*(?=.*{GAP})", re.DOTALL)
 
 
 def find_quote(text: str, quote: str) -> tuple[int, int] | None:
     """Return where a quote stands in a text, white space and then case aside; None if nowhere."""
     words = quote.strip(" \"'“”„«»…").split()
-    if not words or len(quote) > LONGEST_QUOTE:
+    if not words:
         return None
     pattern = r"\s+".join(map(re.escape, words))
     found = re.search(pattern, text) or re.search(pattern, text, re.IGNORECASE)
@@ -41,7 +50,7 @@ def find_flaw(question: str, answer: str, text: str) -> str:
         return "no question"
     if _POINTING.search(question):
         return "the question points at the text"
-    if not says(text, answer):
+    if not holds(text, answer):
         return "the answer is not in the passage"
     if says(question, answer):
         return "the question gives the answer away"
@@ -58,6 +67,41 @@ def says(text: str, answer: str) -> bool:
     if is_cjk(words):
         return words in _plain(text)
     return bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", _plain(text)))
+
+
+def holds(text: str, answer: str) -> bool:
+    """Return whether a text has an answer in its words, or its numbers and dates by their value."""
+    if says(text, answer):
+        return True
+    facts = find_facts(answer)
+    rest = answer
+    for fact in reversed(facts):
+        rest = f"{rest[: fact.start]} {rest[fact.end :]}"
+    words = set(query_terms(rest)) if _WORD.search(rest) else set()
+    return bool(facts) and has_all(find_facts(text), facts) and words <= {*index_terms(text)}
+
+
+def has_all(found: Sequence[Fact], said: Sequence[Fact]) -> bool:
+    """Return whether each fact that was said is one of those found, whatever way it is written.
+
+    "ten in the evening" may be "10 pm", which are a number and a time.
+    """
+    return all(any(compare.holds(one, other) or _is_hour(one, other) or _is_hour(other, one)
+                   for other in found) for one in said)  # fmt: skip
+
+
+def _is_hour(one: Fact, other: Fact) -> bool:
+    if (one.kind, one.unit, other.kind) != ("number", "", "time") or ":00" not in other.value:
+        return False
+    hour = int(other.value[1:3])
+    return one.value in (str(hour), str(hour % 12 or 12))
+
+
+def without_gap(question: str) -> str:
+    """Return what a question with a gap is to be searched for; others as they are."""
+    if GAP not in question:
+        return question
+    return " ".join(_TO_FILL.sub("", question).replace(GAP, " ").split())
 
 
 def is_copied(question: str, text: str) -> bool:

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 
 from ingest.base.errors import PipelineError
 from rag.evaluation.base.cases import Case, CaseSet, Kind, Relevant
-from rag.evaluation.generate.candidates import (
-    Candidate,
-    Drafted,
-    Dropped,
-    draft_by_model,
-    draft_by_rule,
-)
+from rag.evaluation.generate.by_model import draft_by_model, may_answer
+from rag.evaluation.generate.by_rule import draft_by_rule
+from rag.evaluation.generate.candidates import Candidate, Drafted, Dropped, choose_passages
+from rag.evaluation.generate.checks import without_gap
 from rag.evaluation.generate.trial import (
     Trial,
     is_answered_elsewhere,
@@ -25,8 +22,6 @@ from rag.evaluation.generate.trial import (
     may_still_answer,
 )
 from rag.models.base.passages import EXTRACTIVE_MODEL
-from rag.query.evidence.questions import sample_passages
-from rag.query.question.language import language_of
 from rag.text.facts import find_facts
 from rag.text.terms import query_terms
 
@@ -35,6 +30,7 @@ if TYPE_CHECKING:
     from rag.evaluation.judge.judge import JudgeModel
     from rag.index.index import Index
     from rag.models.base.errors import EndpointError
+    from rag.query.base.hits import Hit
 
 PASSAGES_PER_CASE = 4
 """So many passages are there for each case that is wanted: most of what is asked is dropped."""
@@ -43,16 +39,17 @@ ALIKE = 0.95
 """Questions with such a cosine that name the same things ask the same."""
 
 _AT_ONCE = 10
-_UNANSWERABLE: tuple[Kind, ...] = ("near-miss", "out-of-corpus")
+_SAMPLE = 40
+_UNANSWERABLE: tuple[Kind, ...] = ("near-miss", "unanswerable")
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """The cases that were kept, who made them, and how many were dropped for which reason.
 
-    `made_by` is the id of a chat model, "" where a rule made them: such are in words of the
-    documents, and easier than what people ask.  `error` is why a model could not be asked for
-    more.
+    `made_by` is the id of a chat model, "" where a rule made them: such are sentences with a gap
+    and headings of the documents, and easier than what people ask.  `error` is why a model could
+    not be asked for more.
     """
 
     cases: CaseSet
@@ -70,6 +67,7 @@ def generate_cases(
     unanswerable: float = 0.25,
     top_k: int = 8,
     fusion: float | None = None,
+    collection: str = "",
     prepare: Callable[[Sequence[str]], None] = lambda _questions: None,
     on_case: Callable[[Case], None] = lambda _case: None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -77,22 +75,26 @@ def generate_cases(
     """Return up to `wanted` cases, the share `unanswerable` of them without an answer.
 
     Half of the latter are near misses, one thing in a question changed for another one of the
-    documents, half have the documents held out that answer (`Case.without`).  A question is kept
-    when the `top_k` passages the index finds hold its evidence, or for those without an answer
-    hold none, and when none before asks the same.  Copies of the evidence count as evidence.
-    `chat` writes the questions, None or the embedded model leaves them to a rule.  `prepare`
-    gets questions before they are embedded; `on_case` gets each case as it is kept, so that who
-    stops it has those.
+    documents, half have the documents held out that answer (`Case.without`).  These are of the
+    kind "unanswerable": what is left is often about the same, which "out-of-corpus" is not.
+    A question is kept when the `top_k` passages the index finds, in a `collection` unless that is
+    "", hold its evidence, or for those without an answer hold none, and when none before asks the
+    same.  Copies of the evidence count as evidence.  `chat` writes the questions and says whether
+    those without an answer have none; None or the embedded model leaves them to a rule.
+    `prepare` gets questions before they are embedded; `on_case` gets each case as it is kept, so
+    that who stops it has those.
 
     Round trip: Alberti et al. 2019, arXiv:1906.05416.  Raises PipelineError where the documents
     hold too little to ask about, EndpointError where a model cannot be asked at all.
     """
-    passages = sample_passages(index, PASSAGES_PER_CASE * wanted)
-    made_by = chat.id if chat and chat.id != EXTRACTIVE_MODEL else ""
-    drafts = draft_by_model(passages, chat) if chat and made_by else draft_by_rule(passages)
-    trial = Trial(index, embed, top_k, fusion, index.twins())
-    selection = _Selection(trial, _share_out(wanted, unanswerable), _tags(made_by))
-    while batch := list(islice(drafts, min(_AT_ONCE, selection.missing))):
+    passages = choose_passages(index, PASSAGES_PER_CASE * wanted, collection)
+    writer = chat if chat and chat.id != EXTRACTIVE_MODEL else None
+    drafts = draft_by_model(passages, writer) if writer else draft_by_rule(passages)
+    sample = [one.chunk for one in passages[:_SAMPLE]]
+    trial = Trial(index, embed, top_k, fusion, collection, index.twins(), sample)
+    selection = _Selection(trial, _share_out(wanted, unanswerable), writer)
+    most = 1 if writer else _AT_ONCE
+    while batch := list(islice(drafts, min(most, selection.missing))):
         prepare(list(_questions(batch)))
         for draft in batch:
             if case := selection.try_one(draft):
@@ -101,7 +103,7 @@ def generate_cases(
     if not selection.cases:
         raise selection.error or _too_little(selection.dropped)
     cases = CaseSet("generated", tuple(selection.cases))
-    return Generated(cases, made_by, dict(selection.dropped), selection.error)
+    return Generated(cases, writer.id if writer else "", dict(selection.dropped), selection.error)
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class _Selection:
 
     trial: Trial
     wanted: Mapping[Kind, int]
-    tags: tuple[str, ...]
+    writer: JudgeModel | None
     cases: list[Case] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     error: EndpointError | None = None
@@ -169,27 +171,43 @@ class _Selection:
         """Return the case of a kind that a candidate can be, None where it cannot."""
         if kind == "near-miss":
             return self._near_miss(candidate)
-        case = _case(candidate.question, kind, self.tags)
-        if kind == "answerable":
-            return replace(case, relevant=tuple(evidence), answers=(candidate.answer,))
-        without = self.trial.hold_out(candidate, evidence)
-        left = self.trial.find(candidate.question, without)
-        if not left or may_still_answer(candidate, left):
-            return None
-        return replace(case, without=without, tags=(*self.tags, "held-out"))
+        if kind == "unanswerable":
+            return self._held_out(candidate, evidence)
+        answers = (candidate.answer,) if candidate.answer else ()
+        case = _case(candidate, candidate.question, kind)
+        return replace(case, relevant=tuple(evidence), answers=answers)
 
     def _near_miss(self, candidate: Candidate) -> Case | None:
         question = candidate.near_miss
-        if not question or may_answer_near_miss(question, self.trial.find(question)):
+        if not question:
             return None
-        case = _case(question, "near-miss", self.tags)
+        hits = self.trial.find(question)
+        if may_answer_near_miss(question, hits) or self._may_answer(question, hits):
+            return None
+        case = _case(candidate, question, "near-miss")
         return replace(case, near=(candidate.chunk.document_id,))
+
+    def _held_out(self, candidate: Candidate, evidence: Sequence[Relevant]) -> Case | None:
+        if not candidate.answer:
+            return None
+        without = self.trial.hold_out(candidate, evidence)
+        left = self.trial.find(candidate.question, without)
+        if not left or may_still_answer(candidate, left) or self.trial.is_near(candidate, left):
+            return None
+        if self._may_answer(candidate.question, left):
+            return None
+        case = _case(candidate, candidate.question, "unanswerable")
+        return replace(case, without=without, tags=(*case.tags, "held-out"))
+
+    def _may_answer(self, question: str, hits: Sequence[Hit]) -> bool:
+        return self.writer is not None and may_answer(self.writer, question, hits)
 
     def _is_new(self, question: str) -> bool:
         """Return whether no question before has the same words or nearly the same meaning.
 
         "What does pump A cost?" means nearly what "What does pump B cost?" means to a model.
         """
+        question = without_gap(question)
         words, vector = frozenset(query_terms(question)), self.trial.embed(question)
         named = frozenset(fact.value for fact in find_facts(question))
         others = self._vectors.setdefault(named, [])
@@ -200,15 +218,15 @@ class _Selection:
         return True
 
 
-def _case(question: str, kind: Kind, tags: tuple[str, ...]) -> Case:
+def _case(candidate: Candidate, question: str, kind: Kind) -> Case:
     digest = sha256(f"{kind} {question}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
     return Case(
         f"{kind}-{digest}",
         question,
         answerable=kind == "answerable",
         kind=kind,
-        language=language_of(question),
-        tags=tags,
+        language=candidate.passage.language,
+        tags=("generated", *candidate.tags),
     )
 
 
@@ -218,21 +236,17 @@ def _share_out(wanted: int, unanswerable: float) -> dict[Kind, int]:
     shares: dict[Kind, int] = {
         "answerable": wanted - without,
         "near-miss": without // 2,
-        "out-of-corpus": without - without // 2,
+        "unanswerable": without - without // 2,
     }
     return {kind: most for kind, most in shares.items() if most}
-
-
-def _tags(made_by: str) -> tuple[str, ...]:
-    return ("generated", f"model:{made_by}") if made_by else ("generated", "rule", "cloze")
 
 
 def _questions(drafts: Sequence[Drafted]) -> Iterator[str]:
     for draft in drafts:
         if isinstance(draft, Candidate):
-            yield draft.question
+            yield without_gap(draft.question)
             if draft.near_miss:
-                yield draft.near_miss
+                yield without_gap(draft.near_miss)
 
 
 def _too_little(dropped: Mapping[str, int]) -> PipelineError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.evaluation.base.cases import Relevant
-from rag.evaluation.generate.checks import find_quote, says
+from rag.evaluation.generate.checks import find_quote, has_all, says, without_gap
 from rag.index.base.selection import Selection
+from rag.query.base.hits import passage_text
 from rag.query.retrieval.retrieve import retrieve
 from rag.text.facts import find_facts
 from rag.text.terms import index_terms, query_terms
@@ -22,21 +24,34 @@ if TYPE_CHECKING:
 RELATED = 0.5
 """A passage with so many of a question's terms may be about what it asks."""
 
+NEAR = 0.75
+"""A passage that stands so high between what is not related and the passage a question is about
+may be about the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Searches an index as an answer would be; `twins` are documents that hold much the same."""
+    """Searches an index as an answer would be, a `collection` of it unless that is "".
+
+    `twins` are documents that hold much the same; `sample` are passages of all kinds, by which
+    is known how near a question is to what it has nothing to do with.
+    """
 
     index: Index
     embed: Callable[[str], Vectors]
     top_k: int
     fusion: float | None
+    collection: str
     twins: dict[tuple[str, str], tuple[str, str, int]]
+    sample: Sequence[Chunk]
 
     def find(self, question: str, without: Sequence[str] = ()) -> tuple[Hit, ...]:
         """Return the best passages, those of the documents `without` left out."""
-        selection = Selection(except_ids=tuple(without)) if without else None
-        return retrieve(question, self.embed, self.index, self.top_k, selection, self.fusion).hits
+        collections = (self.collection,) if self.collection else ()
+        selection = Selection(collections=collections, except_ids=tuple(without))
+        within = selection if collections or without else None
+        sought = without_gap(question)
+        return retrieve(sought, self.embed, self.index, self.top_k, within, self.fusion).hits
 
     def find_evidence(self, candidate: Candidate, hits: Sequence[Hit]) -> tuple[Relevant, ...]:
         """Return where the words that answer stand in what was found, its own place first.
@@ -57,9 +72,18 @@ class Trial:
 
     def hold_out(self, candidate: Candidate, evidence: Sequence[Relevant]) -> tuple[str, ...]:
         """Return the documents without which a question has no answer, as far as is known."""
-        home = (candidate.root, candidate.chunk.document_id)
+        home = (candidate.passage.root, candidate.chunk.document_id)
         twin = [self.twins[home][1]] if home in self.twins else []
         return tuple(dict.fromkeys([home[1], *(one.document for one in evidence), *twin]))
+
+    def is_near(self, candidate: Candidate, hits: Sequence[Hit]) -> bool:
+        """Return whether one of the passages is about as near to a question as its own passage."""
+        about = [candidate.chunk, *(hit.chunk for hit in hits)]
+        strange = [one for one in self.sample if one not in about]
+        vector = self.embed(without_gap(candidate.question))
+        own, *left = self.index.likeness(vector, about)
+        floor = statistics.median(self.index.likeness(vector, strange) or [0.0])
+        return max(left) - floor >= NEAR * (own - floor)
 
     def _relevant(self, chunk: Chunk, start: int, end: int) -> Relevant:
         first = chunk.start + start
@@ -89,16 +113,17 @@ def is_answered_elsewhere(candidate: Candidate, hits: Sequence[Hit]) -> bool:
 
 
 def may_still_answer(candidate: Candidate, hits: Sequence[Hit]) -> bool:
-    """Return whether one of the passages that are left has the answer and is about it."""
+    """Return whether one of the passages that are left has the answer, in whatever form."""
+    asked = find_facts(candidate.answer)
     return any(
-        says(hit.chunk.text, candidate.answer)
-        and _share_of_terms(candidate.question, hit.chunk) >= RELATED
-        for hit in hits
+        says(text, candidate.answer) or (asked and has_all(find_facts(text), asked))
+        for text in (passage_text(hit.chunk) for hit in hits)
     )
 
 
 def may_answer_near_miss(question: str, hits: Sequence[Hit]) -> bool:
     """Return whether all that a question names stands together in one of the passages."""
+    question = without_gap(question)
     return any(
         _names_all(question, hit.chunk) and _share_of_terms(question, hit.chunk) >= RELATED
         for hit in hits
@@ -120,7 +145,7 @@ def _names_all(question: str, chunk: Chunk) -> bool:
 
 
 def _share_of_terms(question: str, chunk: Chunk) -> float:
-    terms = query_terms(question)
+    terms = query_terms(without_gap(question))
     there = set(index_terms(chunk.embedding_text))
     return sum(term in there for term in terms) / max(1, len(terms))
 

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from rag.evaluation.base.cases import Case
+from rag.evaluation.base.cases import CRITERIA, Case
 from rag.evaluation.base.responses import Passage, Response
 from rag.evaluation.base.rows import Row, Verdict
-from rag.evaluation.judge.judge import CRITERIA, Judge
+from rag.evaluation.judge.judge import Judge
 from rag.evaluation.judge.prompts import GRADES
 
 FEWEST = 30
@@ -18,14 +18,22 @@ FEWEST = 30
 
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
-    """How often a judge was asked, how often that failed, on how many answers it disagreed
-    with itself, of `repeated` on which it could, and on how many it never said anything."""
+    """How often a judge was asked, how often that failed, and on how many answers what happened.
 
+    It `disagreed` with itself on some of the `repeated` ones on which it could, was `silent`
+    throughout, or read only some of the times, `half`; `cut` were judged without all that the
+    answer may rest on.  `extra` requests were needed as replies could not be used.
+    """
+
+    verdicts: int = 0
     asked: int = 0
     failed: int = 0
     disagreed: int = 0
     repeated: int = 0
     silent: int = 0
+    half: int = 0
+    cut: int = 0
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,12 @@ def count_verdicts(rows: Iterable[Row]) -> dict[str, VerdictCounts]:
     return {name: _count(verdicts) for name, verdicts in found.items()}
 
 
+def tell_verdicts(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return a line for each criterion that was judged, for a terminal or a report."""
+    counts = count_verdicts(rows)
+    return tuple(_tell_counts(name, counts[name]) for name in CRITERIA if name in counts)
+
+
 def weighted_kappa(first: Sequence[int], second: Sequence[int], grades: int) -> float | None:
     """Return Cohen's kappa with quadratic weights of two raters, None where chance agrees too.
 
@@ -153,12 +167,32 @@ def _grade(score: float) -> int:
 def _count(verdicts: Sequence[Verdict]) -> VerdictCounts:
     failed = sum(len(one.failures) for one in verdicts)
     return VerdictCounts(
+        verdicts=len(verdicts),
         asked=failed + sum(len(one.said) for one in verdicts),
         failed=failed,
         disagreed=sum(one.agreed is False for one in verdicts),
         repeated=sum(one.agreed is not None for one in verdicts),
         silent=sum(one.score is None for one in verdicts),
+        half=sum(bool(one.said and one.failures) for one in verdicts),
+        cut=sum(one.cut for one in verdicts),
+        extra=sum(one.extra for one in verdicts),
     )
+
+
+def _tell_counts(criterion: str, found: VerdictCounts) -> str:
+    agreed = found.repeated - found.disagreed
+    told = {
+        f"the judge agreed with itself on {agreed} and contradicted itself on {found.disagreed}":
+            found.repeated,
+        f"{found.failed} of {found.asked} times what it said could not be read": found.failed,
+        f"{found.silent} without a score": found.silent,
+        f"{found.half} of fewer times than asked, so that what is shown first may have a say":
+            found.half,
+        f"{found.cut} on a cut context, as the judge's holds no more": found.cut,
+        f"{found.extra} more requests were needed to get a reply that can be used": found.extra,
+    }  # fmt: skip
+    parts = (f"{found.verdicts} verdicts", *(words for words, number in told.items() if number))
+    return f"{criterion}: {'; '.join(parts)}"
 
 
 def _tell(one: Agreement) -> str:

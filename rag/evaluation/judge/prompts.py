@@ -54,9 +54,13 @@ Shown = tuple[str, str]
 def ask_for_support(
     statements: Sequence[str], passages: Sequence[Shown], key: str
 ) -> tuple[Message, ...]:
-    """Return the messages that ask whether each of the statements is supported."""
+    """Return the messages that ask whether each of the statements is supported.
+
+    A document may be called as a statement is, so that it is said what is a passage.
+    """
+    shown = [(f"passage of {name}", text) for name, text in passages]
     said = [(name_statement(n), text) for n, text in enumerate(statements)]
-    return _ask(_SUPPORT, [*passages, *said], "Is each statement supported by the passages?", key)
+    return _ask(_SUPPORT, [*shown, *said], "Is each statement supported by the passages?", key)
 
 
 def ask_for_relevance(question: str, answer: str, key: str, *, swap: bool) -> tuple[Message, ...]:

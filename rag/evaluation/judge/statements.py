@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.sentences import sentence_spans
-from ingest.tokens import estimate_tokens
 from rag.evaluation.base.responses import Passage, Response
 from rag.evaluation.judge.prompts import Shown, without_citations
-
-PASSAGE_TOKENS = 2000
-"""So much of the passages is shown at once: beside it a context of 4,096 has room for the rest."""
 
 TOGETHER = 3
 """So many statements are judged at once; of more a small model mixes up one with another."""
 
 MOST_STATEMENTS = 18
+
+# What stands beside passages and statements: the task and the schema, and a reply for which
+# twice the tokens are asked when it was cut off; then the marks around each text.
+_BESIDE = 1150
+_MARKS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +45,36 @@ def batch(statements: Sequence[Statement]) -> Iterator[Sequence[Statement]]:
         yield statements[start : start + TOGETHER]
 
 
-def choose_passages(context: Sequence[Passage], statements: Sequence[Statement]) -> list[Shown]:
-    """Return labels and texts that fit: what the statements cite goes first, the rest is cut.
+def choose_passages(
+    context: Sequence[Passage],
+    statements: Sequence[Statement],
+    context_tokens: int,
+    count: Callable[[str], int],
+) -> tuple[list[Shown], bool]:
+    """Return labels and texts that fit, and whether some is missing that a statement may rest on.
 
-    They stand in the order of the context.
+    What the statements cite goes first, the rest is cut; they stand in the order of the context.
+    A statement may rest on what it cites, one that cites nothing on all.  `context_tokens` is
+    what the judge can read, by `count`.
     """
     cited = {place for one in statements for place in one.cited}
+    room = context_tokens - _BESIDE - sum(count(one.text) + _MARKS for one in statements)
     chosen: dict[int, str] = {}
-    room = PASSAGE_TOKENS
     for place in sorted(range(len(context)), key=lambda place: place not in cited):
+        room -= count(context[place].document) + _MARKS
         if room <= 0:
             break
-        chosen[place] = _cut(context[place].text, room)
-        room -= estimate_tokens(chosen[place])
-    return [(context[place].document, chosen[place]) for place in sorted(chosen)]
+        chosen[place] = _cut(context[place].text, room, count)
+        room -= count(chosen[place])
+    whole = {place for place, text in chosen.items() if text == context[place].text}
+    places = set(range(len(context)))
+    needed = places & cited if all(one.cited for one in statements) else places
+    shown = [(context[place].document, chosen[place]) for place in sorted(chosen)]
+    return shown, not needed <= whole
 
 
-def _cut(text: str, tokens: int) -> str:
+def _cut(text: str, tokens: int, count: Callable[[str], int]) -> str:
     """Return the beginning of a text that has no more than so many tokens."""
-    while text and (has := estimate_tokens(text)) > tokens:
+    while text and (has := count(text)) > tokens:
         text = text[: min(len(text) - 1, len(text) * tokens // has)]
     return text

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rag.evaluation.base.cases import Case
-from rag.evaluation.base.responses import Response, Said
-from rag.evaluation.measures.matching import covers
+from rag.evaluation.base.cases import Case, Relevant
+from rag.evaluation.base.responses import Passage, Response
+from rag.evaluation.measures.matching import SPACELESS, is_held, share_held
 from rag.evaluation.measures.measure import Measure, has_evidence
 from rag.text.facts import Fact, find_facts
 
@@ -23,10 +23,11 @@ _SQUAD = "Rajpurkar et al. (2018), SQuAD evaluate-v2.0; punctuation and articles
 _ALCE = "Gao et al. (2023), ALCE, by the evidence of the case instead of a model"
 _ARTICLES = frozenset(("a", "an", "the"))
 # Scripts that set no spaces are compared sign by sign, as in MLQA (Lewis et al. 2020).
-_SIGN = re.compile(
-    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U0003ffff])"
-)
+_SIGN = re.compile(f"([{SPACELESS}])")
+_ROUNDING = 1e-9
+_VALUED = ("number", "date", "time", "code")
+# In others "1.200" is more than a thousand.
+_POINT_LANGUAGES = ("", "en", "zh", "ja", "ko", "th", "hi", "he")
 
 
 def tokens_of(text: str, language: str = "") -> list[str]:
@@ -57,25 +58,29 @@ def token_f1(answer: str, reference: str, language: str = "") -> float:
 def containment(answer: str, reference: str, language: str = "") -> float:
     """Return 1 where the words of the reference stand in the answer, in one piece, else 0.
 
-    Numbers and dates are compared by what they say: "1,000 euros" stands in "it cost €1000".
+    Numbers and dates are compared by what they say, as soon as the reference has one: "1,000
+    euros" stands in "it cost €1000", "5 degrees" does not in "-5 degrees".
     """
-    forms: tuple[Callable[[str, str], list[str]], ...] = (tokens_of, _values_of)
-    return float(
-        any(_stands_in(form(reference, language), form(answer, language)) for form in forms)
-    )
+    has_values = any(fact.kind in _VALUED for fact in find_facts(reference))
+    form = _values_of if has_values else tokens_of
+    return float(_stands_in(form(reference, language), form(answer, language)))
 
 
 def citation_precision(case: Case, response: Response) -> float | None:
-    """Return the share of citations whose passage holds evidence, 0 where nothing is cited."""
-    good = _good_citations(case, response)
-    cited = [holds for said in good for holds in said]
-    return sum(cited) / max(1, len(cited)) if good else None
+    """Return the share of citations that help to hold evidence, 0 where nothing is cited.
+
+    As in ALCE one does not where its passage holds none alone and the others of the statement
+    hold as much without, nor where all that the statement cites holds none.
+    """
+    good = [one for said in response.statements for one in _are_good(case, response, said.cited)]
+    return sum(good) / max(1, len(good)) if response.statements else None
 
 
 def citation_recall(case: Case, response: Response) -> float | None:
-    """Return the share of statements that cite a passage which holds evidence."""
-    good = _good_citations(case, response)
-    return sum(map(any, good)) / len(good) if good else None
+    """Return the share of statements whose cited passages together hold evidence."""
+    evidence = _evidence_of(case)
+    held = [is_held(_passages_at(response, said.cited), evidence) for said in response.statements]
+    return sum(held) / len(held) if held else None
 
 
 def support_rate(_case: Case, response: Response) -> float | None:
@@ -124,16 +129,27 @@ def _supported(case: Case, response: Response) -> float | None:
     return 0.0 if response.abstained else support_rate(case, response)
 
 
-def _good_citations(case: Case, response: Response) -> list[list[bool]]:
-    """Return for each statement whether each of its citations holds evidence."""
+def _are_good(case: Case, response: Response, places: Sequence[int]) -> list[bool]:
+    """Return whether each citation of a statement helps to hold evidence."""
+    cited = _passages_at(response, places)
+    held = [piece for piece in _evidence_of(case) if is_held(cited, [piece])]
+
+    def is_good(place: int) -> bool:
+        rest = _passages_at(response, [one for one in places if one != place])
+        return is_held(_passages_at(response, [place]), held) or any(
+            share_held(cited, piece) - share_held(rest, piece) > _ROUNDING for piece in held
+        )
+
+    return [is_good(place) for place in places]
+
+
+def _passages_at(response: Response, places: Sequence[int]) -> list[Passage]:
     context = response.context or ()
-    pieces = [piece for piece in case.relevant if piece.grade > 0]
-    good = [any(covers(passage, piece) for piece in pieces) for passage in context]
+    return [context[place] for place in places if 0 <= place < len(context)]
 
-    def judge(said: Said) -> list[bool]:
-        return [0 <= place < len(good) and good[place] for place in said.cited]
 
-    return [judge(said) for said in response.statements]
+def _evidence_of(case: Case) -> list[Relevant]:
+    return [piece for piece in case.relevant if piece.grade > 0]
 
 
 def _is_mark(sign: str) -> bool:
@@ -144,20 +160,30 @@ def _values_of(text: str, language: str) -> list[str]:
     """Return the words of a text with numbers, dates and times in one form for all."""
     words, at = [], 0
     for fact in find_facts(text):
-        if fact.kind in ("number", "date", "time"):
-            words += [*tokens_of(text[at : fact.start], language), *_words_of(fact)]
+        if fact.kind in _VALUED:
+            before = text[at : fact.start].rstrip("\u2212")  # a minus is in the value
+            words += [*tokens_of(before, language), *_words_of(fact, language)]
             at = fact.end
     return words + tokens_of(text[at:], language)
 
 
-def _words_of(fact: Fact) -> list[str]:
+def _words_of(fact: Fact, language: str) -> list[str]:
     """Return a number and its unit; a date from day to year, so that "30 April" stands in it."""
     if fact.kind == "date":
         has_no_year = fact.value.startswith("--")
         names = ("month-", "day-") if has_no_year else ("", "month-", "day-")
         parts = fact.value.removeprefix("--").split("-")
         return [name + part for name, part in zip(names, parts, strict=False)][::-1]
-    return [fact.value, fact.unit] if fact.unit else [fact.value]
+    has_comma = language.casefold().partition("-")[0] not in _POINT_LANGUAGES
+    value = _other_reading(fact) if has_comma and fact.kind == "number" else fact.value
+    return [value, fact.unit] if fact.unit else [value]
+
+
+def _other_reading(number: Fact) -> str:
+    """Return a number as a language reads it that has decimal commas, its sign kept."""
+    is_signed = number.value.startswith("-")
+    others = (one for one in number.others if one.startswith("-") == is_signed)
+    return next(others, number.value)
 
 
 def _stands_in(piece: Sequence[str], words: Sequence[str]) -> bool:
@@ -174,9 +200,9 @@ MEASURES = (
     Measure("containment", "a reference stands in the answer, numbers and dates by value",
             "has_answer of DPR (Karpukhin et al. 2020)",
             "text", partial(_best, containment), has_references),
-    Measure("citation-P", "share of citations whose passage holds evidence", _ALCE,
+    Measure("citation-P", "share of citations that help to hold evidence", _ALCE,
             "text", partial(_cited, citation_precision), can_be_cited),
-    Measure("citation-R", "share of statements that cite a passage which holds evidence", _ALCE,
+    Measure("citation-R", "share of statements whose cited passages hold evidence", _ALCE,
             "text", partial(_cited, citation_recall), can_be_cited),
     Measure("support-rate", "share of checked statements that the system itself found supported",
             "the system's own check", "text", _supported, is_answerable),

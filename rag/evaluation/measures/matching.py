@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,9 +11,20 @@ from rag.evaluation.base.cases import Relevant
 from rag.evaluation.base.responses import Passage
 from rag.evaluation.measures.ranking import Judged
 
+SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts that set no spaces, as ranges of a regular expression."""
+HALF = 0.5
+"""The share of a piece of evidence with which it counts as found."""
 _SHORTEST = 8
-"""Characters in one piece that are no chance; what is shorter must be held whole."""
+"""Characters in one piece that are no chance."""
+_SHORT = 2 * _SHORTEST
+"""What is shorter must be held whole, as words of its own: half of it would be chance."""
 _OCCURRENCES = 50
+# Korean sets spaces, but writes particles behind a number or a name without one.
+_WORD = re.compile(rf"(?:\d[.,](?=\d)|[^\W{SPACELESS}\uac00-\ud7a3])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,7 @@ def covers(passage: Passage, piece: Relevant) -> bool:
     """
     if is_excerpt(piece):
         found = overlap(passage, piece)
-        return found is not None and (found.end - found.start) * 2 >= min(
+        return found is not None and found.end - found.start >= HALF * min(
             found.excerpt, found.passage
         )
     return is_of(passage, piece.document) and piece.page in (None, passage.page)
@@ -53,11 +65,20 @@ def share_held(passages: Iterable[Passage], piece: Relevant) -> float:
     return length_of((one.start / one.excerpt, one.end / one.excerpt) for one in found)
 
 
+def is_held(passages: Sequence[Passage], pieces: Iterable[Relevant]) -> bool:
+    """Return whether passages hold any of the evidence, one of them alone or all together."""
+    return any(
+        share_held(passages, piece) >= HALF or any(covers(one, piece) for one in passages)
+        for piece in pieces
+    )
+
+
 def judge_passages(passages: Sequence[Passage], relevant: Sequence[Relevant]) -> Judged:
     """Return what passages find, best first; a piece counts once, at the first that covers it.
 
-    Where all evidence is whole documents, documents are ranked, by their first passage.  Where
-    only some of it is, passages are, and a document is found by its first.
+    Where all evidence is whole documents, documents are ranked, by their first passage; those
+    in which the same text stands have one rank together.  Where only some of it is, passages
+    are, and a document is found by its first.
     """
     return _judge(tuple(passages), tuple(relevant))
 
@@ -67,6 +88,7 @@ def overlap(passage: Passage, piece: Relevant) -> Overlap | None:
 
     Words are compared with white space squeezed.  A piece is looked for that is a quarter of
     the shorter of both at least, and the longest is returned; None is nothing of that length.
+    A short excerpt is held whole or not at all, and not inside a longer word or number.
     Where offsets are apart, the passage may still say the same at another place, word for word.
     """
     if not is_of(passage, piece.document):
@@ -77,7 +99,7 @@ def overlap(passage: Passage, piece: Relevant) -> Overlap | None:
         size, length = there[1] - there[0], here[1] - here[0]
         if end > start:
             return Overlap(start - there[0], end - there[0], size, length)
-        is_repeated = size > 0 and piece.excerpt and piece.excerpt in passage.text
+        is_repeated = size > 0 and _is_said(piece.excerpt, passage.text)
         return Overlap(0, size, size, length) if is_repeated else None
     excerpt, text = squeeze(piece.excerpt), squeeze(passage.text)
     start, end = _find_common(excerpt, text)
@@ -125,10 +147,15 @@ def _judge(passages: tuple[Passage, ...], relevant: tuple[Relevant, ...]) -> Jud
 
 
 def _first_of_documents(passages: Iterable[Passage]) -> tuple[Passage, ...]:
-    first: dict[str, Passage] = {}
+    """Return the passages that are the first of a document, be it one they are copied in."""
+    seen: set[str] = set()
+    first = []
     for passage in passages:
-        first.setdefault(passage.document, passage)
-    return tuple(first.values())
+        documents = {passage.document, *passage.places}
+        if documents - seen:
+            seen |= documents
+            first.append(passage)
+    return tuple(first)
 
 
 def _place(one: Passage | Relevant) -> tuple[int, int] | None:
@@ -138,10 +165,12 @@ def _place(one: Passage | Relevant) -> tuple[int, int] | None:
 @lru_cache(maxsize=128)
 def _find_common(excerpt: str, text: str) -> tuple[int, int]:
     """Return where in the excerpt the longest piece is that the text has too; (0, 0) is none."""
-    if not text or excerpt in text:
+    if not text or _is_said(excerpt, text):
         return 0, len(excerpt) if text else 0
     if text in excerpt:
         return excerpt.index(text), excerpt.index(text) + len(text)
+    if len(excerpt) < _SHORT:
+        return 0, 0
     is_longer = len(excerpt) > len(text)
     short, long = (text, excerpt) if is_longer else (excerpt, text)
     least = max(_SHORTEST, -(-len(short) // 4))
@@ -151,6 +180,17 @@ def _find_common(excerpt: str, text: str) -> tuple[int, int]:
     in_short, in_long, size = max(runs, key=lambda run: run[2])
     start = in_long if is_longer else in_short
     return start, start + size
+
+
+def _is_said(excerpt: str, text: str) -> bool:
+    """Return whether a text has an excerpt; a short one not as a part of a word or number."""
+    if not excerpt or excerpt not in text:
+        return False
+    if len(excerpt) >= _SHORT:
+        return True
+    inside = {at for word in _WORD.finditer(text) for at in range(word.start() + 1, word.end())}
+    found = re.finditer(re.escape(excerpt), text)
+    return any(inside.isdisjoint(one.span()) for one in found)
 
 
 def _common_runs(short: str, long: str, least: int) -> Iterator[tuple[int, int, int]]:

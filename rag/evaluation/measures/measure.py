@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 Need: TypeAlias = Literal["ranked", "context", "text", "evidence", "spent", "judge"]
 Better: TypeAlias = Literal["higher", "lower", ""]
+
+
+def applies_to_all(case: Case) -> bool:  # noqa: ARG001 - the signature of `Measure.applies`
+    """Return True: there is no case it does not apply to."""
+    return True
+
+
+def count_all(found: NDArray[np.float64]) -> tuple[int]:
+    """Return how many rows there are, all of one kind."""
+    return (len(found),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +66,17 @@ class SetMeasure:
     amount: Callable[[NDArray[np.float64]], float | None]
     better: Better = "higher"
     unit: str = ""
+    applies: Callable[[Case], bool] = applies_to_all
+    count: Callable[[NDArray[np.float64]], tuple[int, ...]] = count_all
+    is_share: bool = False
 
     def of(self, rows: Iterable[Row]) -> float | None:
-        """Return the figure of the rows."""
-        found = [numbers for row in rows if (numbers := self.read(row)) is not None]
-        return amount_of(self, found)
+        """Return the figure of the rows, None where none enters it."""
+        import numpy as np
 
-
-def amount_of(measure: SetMeasure, found: Sequence[tuple[float, ...]]) -> float | None:
-    """Return the figure of what was read, None for nothing."""
-    import numpy as np
-
-    return measure.amount(np.asarray(found, dtype=np.float64)) if found else None
+        applying = (row for row in rows if self.applies(row.case))
+        found = [numbers for row in applying if (numbers := self.read(row)) is not None]
+        return self.amount(np.asarray(found, dtype=np.float64)) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +97,3 @@ class Family:
 def has_evidence(case: Case) -> bool:
     """Return whether anything is known that a good answer rests on."""
     return any(piece.grade > 0 for piece in case.relevant)
-
-
-def applies_to_all(case: Case) -> bool:  # noqa: ARG001 - the signature of `Measure.applies`
-    """Return True: there is no case it does not apply to."""
-    return True

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from ingest.tokens import count_tokens
 from rag.evaluation.base.cases import Case, Relevant
 from rag.evaluation.base.responses import Passage, Response
 from rag.evaluation.measures.matching import (
+    HALF,
     is_excerpt,
     judge_passages,
     length_of,
@@ -17,7 +19,6 @@ from rag.evaluation.measures.matching import (
 from rag.evaluation.measures.measure import Family, Measure, Need, has_evidence
 from rag.evaluation.measures.ranking import FORMULAS
 
-_HALF = 0.5
 _CHROMA = "Smith and Troynikov (2024), Evaluating Chunking Strategies, by characters"
 
 _RANKED = {
@@ -53,6 +54,8 @@ def measure_evidence(budget: int | None) -> Measure:
 
     Without a budget the passages are those the model was shown.  With one they are the first
     ranked that fit the tokens, or the first shown where no ranking is told; none is cut.
+    Tokens are those of cl100k, as a prompt is packed by, of the text alone, whatever else a
+    system counts; what it tells counts where it tells no text.
     """
 
     def of(case: Case, response: Response) -> float | None:
@@ -60,7 +63,7 @@ def measure_evidence(budget: int | None) -> Measure:
         if passages is None or not has_evidence(case):
             return None
         pieces = [piece for piece in case.relevant if piece.grade > 0]
-        held = [share_held(passages, piece) >= _HALF for piece in pieces]
+        held = [share_held(passages, piece) >= HALF for piece in pieces]
         return sum(held) / len(held)
 
     where = "what the model was shown" if budget is None else f"the first {budget} tokens"
@@ -140,11 +143,17 @@ def _fill(response: Response, budget: int) -> list[Passage] | None:
         return None
     chosen = []
     for passage in passages:
-        budget -= count_tokens(passage.text) if passage.tokens is None else passage.tokens
+        budget -= _count(passage.text) if passage.text else passage.tokens or 0
         if budget < 0:
             break
         chosen.append(passage)
     return chosen
+
+
+@lru_cache(maxsize=4096)
+def _count(text: str) -> int:
+    """Return the tokens of a text, which budgets and cases have in common."""
+    return count_tokens(text)
 
 
 def _count_characters(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 
@@ -29,6 +29,7 @@ __all__ = [
     "find_measure",
     "measure_case",
     "measure_verdicts",
+    "measures_of",
 ]
 
 NEEDS: tuple[Need, ...] = ("ranked", "context", "text", "evidence", "spent", "judge")
@@ -103,6 +104,14 @@ def find_measure(name: str) -> Measure | SetMeasure:
     raise _unknown(name, base)
 
 
+def measures_of(names: Iterable[str]) -> tuple[Measure | SetMeasure, ...]:
+    """Return the measures of names in their order, one that has several names ("F1") once.
+
+    Raises what `find_measure` does.
+    """
+    return tuple({measure.name: measure for measure in map(find_measure, names)}.values())
+
+
 def default_measures(*, answers: bool, judge: bool) -> tuple[str, ...]:
     """Return the names measured when none are asked for, in the order of a report."""
     judged = tuple(name for name in _BY_NAME if name.startswith(_JUDGE)) if judge else ()
@@ -114,10 +123,9 @@ def measure_case(case: Case, response: Response, names: Sequence[str]) -> dict[s
 
     Those of whole sets are left out, and those of a judge: see `measure_verdicts`.
     """
-    wanted = (find_measure(name) for name in names)
     return {
         measure.name: _finite(measure.of(case, response))
-        for measure in wanted
+        for measure in measures_of(names)
         if isinstance(measure, Measure) and measure.needs != "judge"
     }
 

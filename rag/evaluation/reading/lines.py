@@ -7,9 +7,9 @@
 Only `question` must be there.  `id` is made from it where it is not given.  `answers` (or `answer`,
 `reference`) are texts any of which is right.  `evidence` (or `relevant`) is one or a list of
 "handbook/leave.md" (a document), "manual.pdf#p3" (its third page), and objects with `doc`, `page`,
-`excerpt`, `start`, `end`, `grade`.  `near` are documents that nearly answer, `without` those that
-are held out.  `kind`, `lang` and `tags` say more; `labels` are what people said of
-`judged_answer`, by criterion, from 0 to 1.
+`excerpt`, `start`, `end`, `grade`; "./leave.md" and "handbook\\leave.md" are understood as well.
+`near` are documents that nearly answer, `without` those that are held out.  `kind`, `lang` and
+`tags` say more; `labels` are what people said of `judged_answer`, by criterion, from 0 to 1.
 
 Only what says so must be refused: `"answerable": false`, or a `kind` that means it.  A line with
 nothing but a question is answerable with nothing to compare its answer with: speed, support and
@@ -29,7 +29,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias, get_args
 
-from rag.evaluation.base.cases import Case, Kind, Relevant
+from rag.evaluation.base.cases import CRITERIA, Case, Kind, Relevant
 
 Item: TypeAlias = "tuple[str, Case | str]"
 """A place in a file, with the case that stands there or why it is none."""
@@ -211,7 +211,7 @@ def _read_evidence(given: Mapping[str, object]) -> tuple[Relevant, ...]:
     value = given.get("evidence", [])
     pieces = [_read_piece(one) for one in (value if isinstance(value, list) else [value])]
     if any(field in given for field in ("document", "page", "excerpt")):
-        pieces.append(_make_relevant(_split_page(given)))
+        pieces.append(_make_relevant(given))
     return tuple(dict.fromkeys(pieces))
 
 
@@ -219,9 +219,9 @@ def _read_documents(given: Mapping[str, object], field: str) -> tuple[str, ...]:
     """Return documents that are named alone or as evidence is, whatever of them is meant."""
     value = given.get(field) or []
     names = [
-        _text(known_fields(one), "document")
+        _name_document(_text(known_fields(one), "document"))
         if isinstance(one, dict)
-        else _text({field: one}, field)
+        else _name_document(_text({field: one}, field))
         for one in (value if isinstance(value, list) else [value])
     ]
     return tuple(dict.fromkeys(filter(None, names)))
@@ -229,28 +229,30 @@ def _read_documents(given: Mapping[str, object], field: str) -> tuple[str, ...]:
 
 def _read_piece(value: object) -> Relevant:
     if isinstance(value, str):
-        return _make_relevant(_split_page({"document": value}))
+        return _make_relevant({"document": value})
     if not isinstance(value, dict):
         raise ValueError("evidence is the name of a document or an object with 'doc'")
     return _make_relevant(known_fields(value))
 
 
-def _split_page(given: Mapping[str, object]) -> Mapping[str, object]:
-    """Return a document that is named as "manual.pdf#p3" and its page apart."""
-    found = _PAGE.fullmatch(_text(given, "document"))
-    if not found or "page" in given:
-        return given
-    return {**given, "document": found[1], "page": int(found[2])}
+def _name_document(name: str) -> str:
+    """Return a document as the index calls it, whatever system its path was written on."""
+    return name.replace("\\", "/").removeprefix("./")
 
 
 def _make_relevant(given: Mapping[str, object]) -> Relevant:
-    document, page = _text(given, "document"), _number(given, "page", least=1)
+    """Return a piece of evidence; "manual.pdf#p3" is a document and its page."""
+    document, page = _name_document(_text(given, "document")), _number(given, "page", least=1)
+    if page is None and (found := _PAGE.fullmatch(document)):
+        document, page = found[1], int(found[2])
     if not document.strip():
         raise ValueError("evidence names no document: 'doc'")
+    if (excerpt := _text(given, "excerpt")) and not excerpt.strip():
+        raise ValueError("'excerpt' of evidence is blank: give its words, or leave it out")
     start, end = _number(given, "start", least=0), _number(given, "end", least=1)
     if (start is None) != (end is None) or (start is not None and start >= (end or 0)):
         raise ValueError("'start' and 'end' of evidence are offsets, the first the smaller one")
-    return Relevant(document, _text(given, "excerpt"), start, end, page, _read_grade(given))
+    return Relevant(document, excerpt, start, end, page, _read_grade(given))
 
 
 def _read_labels(given: Mapping[str, object]) -> dict[str, float]:
@@ -259,6 +261,8 @@ def _read_labels(given: Mapping[str, object]) -> dict[str, float]:
         isinstance(value, int | float) and 0 <= value <= 1 for value in labels.values()
     ):
         raise ValueError("'labels' are numbers from 0 to 1 by criterion")
+    if unknown := next((name for name in labels if name not in CRITERIA), None):
+        raise ValueError(f"'labels' are of {', '.join(CRITERIA)}, not of {unknown!r}")
     return {_text({"labels": name}, "labels"): float(value) for name, value in labels.items()}
 
 

@@ -106,12 +106,14 @@ def _read_folder(
 
 
 def _first_line(path: Path) -> str:
-    """Return the first line that is not blank; raises CasesUnreadable for UTF-16 and no text."""
+    """Return the first line that is not blank; raises CasesUnreadable for UTF-16 and nothing."""
     with path.open("rb") as stream:
         if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise CasesUnreadable(f"{path} is UTF-16, not UTF-8", "save it as UTF-8 and try again")
     with path.open(encoding="utf-8-sig") as lines:
-        return next((line for line in lines if line.strip()), "")
+        if first := next((line for line in lines if line.strip()), ""):
+            return first
+    raise CasesUnreadable(f"{path} is empty", _EXAMPLE)
 
 
 def _gather(items: Iterable[Item]) -> tuple[list[Case], list[Problem]]:

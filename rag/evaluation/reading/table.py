@@ -70,6 +70,11 @@ def _find_delimiter(path: Path, lines: TextIO, columns: Mapping[str, str]) -> st
     known = {sign: _known_columns(header, sign, columns) for sign in _DELIMITERS}
     best = max(_DELIMITERS, key=lambda sign: (len(known[sign]), header.count(sign)))
     names = next(csv.reader([header], delimiter=best), [])
+    read = [normalize(name) for name in names if known_fields({name: ""}, columns)]
+    if twice := next((name for name in read if read.count(name) > 1), ""):
+        raise CasesUnreadable(
+            f"{path.name} has two columns called {twice}", "give each a name of its own"
+        )
     missing = {normalize(name) for name in columns.values()} - {normalize(name) for name in names}
     if missing or "question" not in known[best]:
         raise CasesUnreadable(

@@ -17,6 +17,19 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
     write_lines(path, (to_json(record(case)) for case in cases))
 
 
+def add_case(path: Path, case: Case) -> None:
+    """Add a case to a file of them, made for its owner alone; raises PipelineError."""
+    line = f"{to_json(record(case))}\n".encode()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(line)
+    except OSError as error:
+        raise PipelineError(
+            f"{path} cannot be written: {error.strerror}", "name another file"
+        ) from error
+
+
 def record(case: Case) -> dict[str, object]:
     """Return a case as our JSONL has it, without what says nothing."""
     told = {

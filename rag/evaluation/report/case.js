@@ -21,6 +21,8 @@ function tag(text, kind) { return make("span", { class: `tag ${kind ?? ""}` }, t
 
 /* One case, opened. */
 
+const FIRST_PASSAGES = 5;
+
 function detail(row) {
   const sides = row.runs.map((run, at) => make("div", {},
     isComparison ? make("h3", {}, at ? "Second run" : "First run") : "", side(row, run)));
@@ -101,14 +103,17 @@ function evidence(row, run) {
 
 function passages(run) {
   if (!run.passages.length) return [];
-  const parts = run.passages.map((passage, at) => {
+  const all = run.passages.map((passage, at) => {
     const where = passage.document + (passage.page ? `, page ${passage.page}` : "");
     const text = passage.text == null ? make("p", { class: "quiet" }, "text not in this page")
-      : make("div", { class: "text", tabindex: "0" }, cut(data.texts[passage.text], passage.marks, (part) => make("mark", {}, part)));
+      : make("div", { class: "text" }, cut(data.texts[passage.text], passage.marks ?? [], (part) => make("mark", {}, part)));
     return make("div", { class: `passage ${passage.labelled ? "labelled" : ""}` }, make("div", {},
       `${at + 1}. ${where} `, passage.score == null ? "" : make("span", { class: "quiet" }, `score ${show(passage.score)} `),
       passage.number ? tag(`[${passage.number}] in the prompt`) : "", passage.labelled ? tag("labelled", "good") : ""), text);
   });
-  if (run.more) parts.push(make("p", { class: "quiet" }, `and ${run.more} more`));
-  return [make("details", { open: true }, make("summary", {}, `Passages (${run.passages.length + run.more})`), parts)];
+  if (run.more) all.push(make("p", { class: "quiet" }, `and ${run.more} more`));
+  const rest = all.splice(FIRST_PASSAGES);
+  if (rest.length) all.push(make("details", { open: run.passages.slice(FIRST_PASSAGES).some((passage) => passage.labelled) },
+    make("summary", {}, `${run.passages.length - FIRST_PASSAGES} more`), rest));
+  return [make("details", { open: true }, make("summary", {}, `Passages (${run.passages.length + run.more})`), all)];
 }

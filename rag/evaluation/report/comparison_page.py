@@ -11,6 +11,7 @@ from rag.evaluation.report.page import folded, plots, render_page, section, sett
 from rag.evaluation.report.records import record_rows
 from rag.evaluation.report.run_page import directions, legend
 from rag.evaluation.report.words import (
+    CORRECTED,
     say_verdict,
     show,
     show_chance,
@@ -37,11 +38,11 @@ def render_comparison(comparison: Comparison) -> str:
             "Differences",
             _differences(comparison.differences),
             folded("What the measures mean", legend(names)),
-            note="Second run less first run, over the cases that have the measure in both. "
-            "p is corrected for the number of measures; what is not significant is not equal.",
+            note="Second run less first run, over the cases that have the measure in both; "
+            f"missing in one only. {CORRECTED}",
         ),
         section("Intervals", plots(_forests(comparison.differences))),
-        section("Case by case", plots(_pairs(comparison.differences, pairs))),
+        section("Case by case", folded("Plots", plots(_pairs(comparison.differences, pairs)))),
         section("Runs", f"<h3>First</h3>{settings(first)}", f"<h3>Second</h3>{settings(second)}"),
     )
     single = [n for n in names if values_of(first.rows, n) and values_of(second.rows, n)]
@@ -54,6 +55,7 @@ def render_comparison(comparison: Comparison) -> str:
 def _counts(comparison: Comparison) -> Iterator[tuple[str, int, str]]:
     found = comparison.differences
     yield "cases in both", comparison.shared, ""
+    yield "failed in either", comparison.failed, "bad"
     yield "only in the first", len(comparison.only_first), "bad"
     yield "only in the second", len(comparison.only_second), "bad"
     yield "measures", len(found), ""
@@ -72,7 +74,7 @@ def _differences(differences: Sequence[Difference]) -> str:
 
 
 def _difference(found: Difference) -> tuple[str, ...]:
-    is_counted = found.direction and found.better + found.same + found.worse
+    is_counted = found.better + found.same + found.worse == found.cases
     wins = f"{draw.draw_wins(found)}<small>{found.better} / {found.same} / {found.worse}</small>"
     return (
         escape(found.measure),

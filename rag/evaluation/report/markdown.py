@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rag.evaluation.base.rows import Figure, Report
 from rag.evaluation.compare.compare import Comparison, Difference
 from rag.evaluation.report.words import (
+    CORRECTED,
     command_of,
     count_refusals,
     failures_by_reason,
@@ -27,6 +28,7 @@ def report_in_markdown(report: Report) -> str:
     """Return figures with intervals, groups, refusals, failures, and the command to make them."""
     made = report.manifest
     failed = sum(row.failure is not None for row in report.rows)
+    command = " ".join(command_of(report).split())
     return _join(
         [f"# Evaluation: {_plain(made.name)}", ""],
         [f"{_plain(made.system)}, {_plain(made.made_at)}. {len(report.rows):,} cases of "
@@ -36,7 +38,7 @@ def report_in_markdown(report: Report) -> str:
         _refusals(report),
         _failures(report),
         ["", *(f"- {_plain(note)}" for note in report.notes)] if report.notes else [],
-        ["", "Make it again:", "", f"    {' '.join(command_of(report).split())}"],
+        ["", "Make it again:", "", f"    {command}"] if command else [],
     )  # fmt: skip
 
 
@@ -51,13 +53,14 @@ def compare_in_markdown(comparison: Comparison) -> str:
         "difference",
         "95 % interval",
         "p",
-        "detectable",
+        "cases",
+        "missing",
         "what it means",
     )
     return _join(
         [f"# {_plain(second.name)} against {_plain(first.name)}", ""],
-        [f"{comparison.shared:,} cases in both. Second less first; p corrected for "
-         f"{len(comparison.differences)} measures.", ""],
+        [f"{comparison.shared:,} cases in both, {comparison.failed:,} of them failed in either. "
+         f"Second less first. {CORRECTED}", ""],
         _table(heads, map(_difference, comparison.differences)),
         ["", *notes] if notes else [],
     )  # fmt: skip
@@ -115,7 +118,8 @@ def _difference(found: Difference) -> Sequence[str]:
         f"{'+' if found.value > 0 else ''}{show(found.value)}",
         show_interval(found),
         show_chance(found.corrected),
-        show(found.detectable),
+        f"{found.cases:,}",
+        f"{found.missing:,}",
         say_verdict(found),
     )
 

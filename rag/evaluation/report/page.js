@@ -1,6 +1,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const isComparison = data.rows.some((row) => row.runs.length > 1);
 const STEP = 100;
+const SEARCH_MS = 150;
+const MOST_SHOWN = 200;
 const SHOWN = 4;
 
 function valueOf(row, place) {
@@ -30,7 +32,7 @@ function writeAddress() {
 function columns() {
   const asked = state.columns ? state.columns.split("\n") : null;
   return data.measures.map((name, place) => place)
-    .filter((place) => asked ? asked.includes(data.measures[place]) : place < SHOWN);
+    .filter((place) => data.measures[place] === state.sort || (asked ? asked.includes(data.measures[place]) : place < SHOWN));
 }
 
 /* Which cases, in which order. */
@@ -42,10 +44,12 @@ for (const row of data.rows) {
   row.words = texts.join("\n").toLowerCase();
 }
 
+const SHARE_SHOWN = data.measures.indexOf("evidence-R");
 const ONLY = {
   failed: (row) => row.runs.some((run) => run.failure),
   refused: (row) => row.runs.some((run) => run.refused),
   wrong: (row) => row.runs.some((run) => run.refused != null && run.refused === (row.kind === "answerable")),
+  unshown: (row) => row.runs.some((run) => run.measures[SHARE_SHOWN] < 1 && run.measures[SHARE_SHOWN] != null),
   missed: (row) => row.runs.some((run) => run.ranks.length && run.ranks.every((rank) => rank == null)),
   changed: (row) => data.measures.some((_, place) => valueOf(row, place)),
 };
@@ -100,13 +104,14 @@ function count(pick) {
 
 function controls() {
   const only = [["", "all cases"], ["failed", "failures"], ["refused", "refused"],
-    ["wrong", "wrongly refused or answered"], ["missed", "evidence not found"]];
+    ["wrong", "wrongly refused or answered"], ["missed", "evidence not found at all"]];
+  if (SHARE_SHOWN >= 0) only.splice(-1, 0, ["unshown", "evidence not all in the prompt"]);
   if (isComparison) only.push(["changed", "changed"]);
   const orders = [["", isComparison ? "largest change" : "order of the cases"],
     ...(isComparison ? [["order", "order of the cases"]] : []), ...data.measures.map((name) => [name, name])];
   const parts = [
     make("label", {}, "Search", make("input", { type: "search", name: "q", value: state.q,
-      oninput: (event) => set("q", event.target.value) })),
+      oninput: (event) => search(event.target.value) })),
     choice("Show", "only", only)];
   for (const [label, key, pick] of [["Kind", "kind", (row) => [row.kind]],
     ["Language", "language", (row) => [row.language]], ["Tag", "tag", (row) => row.tags]]) {
@@ -114,7 +119,7 @@ function controls() {
     if (values.length > 2 || state[key]) parts.push(choice(label, key, values));
   }
   parts.push(choice(isComparison ? "Order by change in" : "Worst first by", "sort", orders));
-  parts.push(make("button", { type: "button", onclick: reset }, "Reset"));
+  parts.push(make("button", { type: "button", name: "reset", onclick: reset }, "Reset"));
   return make("form", { role: "search", "aria-label": "Filter cases", onsubmit: (event) => event.preventDefault() }, parts);
 }
 
@@ -136,10 +141,19 @@ function set(key, value) {
   list();
 }
 
+let waiting = 0;
+
+function search(words) {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => set("q", words), SEARCH_MS);
+}
+
 function reset() {
+  clearTimeout(waiting);
   Object.assign(state, DEFAULTS, { open: new Set() });
   writeAddress();
   build();
+  home.querySelector("button[name=reset]").focus();
 }
 
 /* The table: as many rows as can be seen, more when they are scrolled to. */
@@ -170,6 +184,10 @@ function list() {
   body = make("tbody");
   place.replaceChildren(make("table", { class: "cases" }, make("thead", {}, make("tr", {}, heads())), body));
   told.textContent = `${rows.length} of ${data.rows.length} cases` + (rows.length ? "" : ": nothing fits, change or reset the filter");
+  for (const box of home.querySelectorAll("fieldset input")) {
+    box.checked = columns().includes(data.measures.indexOf(box.value));
+    box.disabled = box.value === state.sort;
+  }
   add();
 }
 
@@ -208,10 +226,15 @@ function add() {
 
 function line(row) {
   const open = make("button", { type: "button", class: "open", "aria-expanded": String(state.open.has(row.id)),
-    onclick: (event) => toggle(row, event.currentTarget) }, row.question);
+    onclick: (event) => toggle(row, event.currentTarget) }, clip(row.question));
   const values = columns().map((at) => make("td", { class: "number" }, cell(row, at)));
   return make("tr", {}, make("th", { scope: "row" }, open, make("small", { class: "quiet" }, ` ${row.id}`)),
     make("td", {}, row.runs.map((run) => outcome(row, run))), values);
+}
+
+function clip(text) {
+  const characters = [...text.slice(0, 2 * MOST_SHOWN)];
+  return text.length > MOST_SHOWN ? `${characters.slice(0, MOST_SHOWN).join("")}…` : text;
 }
 
 function cell(row, at) {
@@ -240,4 +263,4 @@ function toggle(row, button) {
 
 readAddress();
 build();
-addEventListener("hashchange", () => { if (location.hash !== "#cases") { readAddress(); build(); } });
+addEventListener("hashchange", () => { if (!document.getElementById(location.hash.slice(1))) { readAddress(); build(); } });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
@@ -15,6 +16,7 @@ from rag.evaluation.report.records import finite
 from rag.evaluation.report.words import tell_settings
 
 _PACKAGE = files("rag.evaluation.report")
+_HEADING = re.compile(r"<section id=([\w-]+)><h2>(.*?)</h2>")
 _TABLE = """<section id=cases><h2>Cases</h2>
 <noscript><p class=note>The table of cases needs JavaScript, which is off in this browser. The
 figures and plots above are complete without it.</p></noscript><div id=table></div></section>"""
@@ -26,6 +28,7 @@ def render_page(title: str, sections: Iterable[str], data: dict[str, Any]) -> st
     The page forbids itself to load anything and runs only its own script, known by its hash.
     Sections are HTML already; all else is escaped.
     """
+    told = [*sections, _TABLE]
     style, script = _read("page.css"), _read("case.js") + _read("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
@@ -41,13 +44,20 @@ def render_page(title: str, sections: Iterable[str], data: dict[str, Any]) -> st
             f"<title>{escape(title)}</title><style>{style}</style></head>",
             '<body><a class=skip href="#cases">Skip to the cases</a><main>',
             f"<h1>{escape(title)}</h1>",
-            *sections,
-            _TABLE,
+            _contents(told),
+            *told,
             "</main>",
             f'<script type="application/json" id=data>{embed(data)}</script>',
             f"<script type=module>{script}</script></body></html>\n",
         )
     )
+
+
+def _contents(sections: Iterable[str]) -> str:
+    """Return links to the sections, the cases first, as one comes to look at those."""
+    found = [match.groups() for one in sections for match in _HEADING.finditer(one)]
+    links = (f'<a href="#{id}">{title}</a>' for id, title in (found[-1], *found[:-1]))
+    return f"<nav aria-label=Contents>{''.join(links)}</nav>"
 
 
 def embed(data: object) -> str:
@@ -64,7 +74,8 @@ def section(title: str, *parts: str, note: str = "") -> str:
     if not any(parts):
         return ""
     told = f"<p class=quiet>{escape(note)}</p>" if note else ""
-    return f"<section><h2>{escape(title)}</h2>{told}{''.join(parts)}</section>"
+    id = title.lower().replace(" ", "-")
+    return f"<section id={id}><h2>{escape(title)}</h2>{told}{''.join(parts)}</section>"
 
 
 def table(name: str, heads: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:

@@ -14,9 +14,10 @@ from rag.evaluation.base.responses import Passage, Response
 from rag.evaluation.base.rows import Row
 from rag.evaluation.measures.matching import covers, is_excerpt, overlap, squeeze
 
-MOST_TEXT = 5_000_000
-"""Characters of passages in one page; those found first by each case go in first."""
-MOST_ROWS = 20_000
+MOST_PAGE = 5_000_000
+"""Characters in one page; passages found first by each case go in first, where cases leave room."""
+MOST_ROWS = 10_000
+_CASE = 1_750  # Characters of a case with twenty passages, without their texts.
 _RANKS = 20
 
 Span = tuple[int, int]
@@ -25,7 +26,7 @@ Span = tuple[int, int]
 class Texts:
     """Texts of passages, each once, until the page is large enough; the others are counted."""
 
-    def __init__(self, most: int = MOST_TEXT) -> None:
+    def __init__(self, most: int) -> None:
         self.kept: list[str] = []
         self.left_out = 0
         self._places: dict[str, int | None] = {}
@@ -45,15 +46,17 @@ class Texts:
 
 
 def record_rows(
-    runs: Sequence[Mapping[str, Row]], measures: Sequence[str], most: int = MOST_TEXT
+    runs: Sequence[Mapping[str, Row]], measures: Sequence[str], most: int = 0
 ) -> dict[str, Any]:
     """Return the cases that all runs have with what each run made of them.
 
     `runs` are rows by the id of their case: one run, or two side by side.  Offsets are of
-    characters, `rank` counts from 1, and passages past the twentieth are counted only.
+    characters, `rank` counts from 1, and passages past the twentieth are counted only.  Their
+    texts have `most` characters, 0 for what cases leave of a page, at least a quarter.
     """
     shared = [name for name in runs[0] if all(name in run for run in runs)]
-    names, texts = shared[:MOST_ROWS], Texts(most)
+    names = shared[:MOST_ROWS]
+    texts = Texts(most or max(MOST_PAGE // 4, MOST_PAGE - _CASE * len(runs) * len(names)))
     # By rank, so that every case keeps what it found first.
     for rank in range(_RANKS):
         for name in names:
@@ -157,7 +160,7 @@ def _result(row: Row, measures: Sequence[str], texts: Texts) -> dict[str, Any]:
         "seconds": response.spent.total,
         "notes": list(response.notes),
         "failure": failure and {"message": failure.message, "hint": failure.hint},
-        "measures": [row.measures.get(name) for name in measures],
+        "measures": [_short(row.measures.get(name)) for name in measures],
         "statements": [[s.start, s.end, list(s.cited), s.supported] for s in response.statements],
         "verdicts": {name: _verdict(row, name) for name in row.verdicts},
         "passages": [
@@ -186,15 +189,22 @@ def _verdict(row: Row, criterion: str) -> dict[str, Any]:
 def _passage(
     passage: Passage, row: Row, is_labelled: bool, context: Sequence[Passage], texts: Texts
 ) -> dict[str, Any]:
-    return {
+    record = {
         "document": passage.document,
         "page": passage.page,
-        "score": passage.score,
+        "score": _short(passage.score),
         "text": texts.place(passage.text),
-        "marks": sorted(s for piece in row.case.relevant for s in find_evidence(piece, passage)),
-        "labelled": is_labelled,
+        "marks": sorted(s for piece in row.case.relevant for s in find_evidence(piece, passage))
+        or None,
+        "labelled": is_labelled or None,
         "number": next((n for n, shown in enumerate(context, 1) if _holds(shown, passage)), None),
     }
+    return {name: value for name, value in record.items() if value is not None}
+
+
+def _short(value: float | None) -> float | None:
+    """Return a number in no more digits than a reader can use: there are very many."""
+    return value if value is None else round(value, 6)
 
 
 def _holds(shown: Passage, passage: Passage) -> bool:

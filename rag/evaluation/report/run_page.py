@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from html import escape
 
 from rag.evaluation.base.rows import Figure, Report
-from rag.evaluation.judge.agreement import count_verdicts
 from rag.evaluation.report import plots as draw
 from rag.evaluation.report.page import (
     captioned,
@@ -47,12 +45,13 @@ def render_report(report: Report) -> str:
     """Return the page of a run; all text of documents and models in it is escaped."""
     made = report.manifest
     names = measures_of(report)
+    command = escape(command_of(report))
     sections = (
         tiles(_counts(report)),
         settings(report),
         section(
             "Figures",
-            _figures(report, names),
+            f"<div class=figures>{_figures(report, names)}</div>",
             folded("What the measures mean", legend(names)),
             note="Means over cases with 95 % intervals. What is missing was not averaged.",
         ),
@@ -61,9 +60,9 @@ def render_report(report: Report) -> str:
         section("Refusal", _refusals(report), plots(_refusal_plots(report))),
         section("Recall", plots(_by_number(names, report))),
         section("Speed", plots(_latency(report))),
-        section("Judge", _judge(report), note=made.judge),
-        section("Distributions", plots(_distributions(report, names))),
-        section("Make it again", f"<pre>{escape(command_of(report))}</pre>"),
+        section("Notes", _notes(report)),
+        section("Distributions", folded("Plots", plots(_distributions(report, names)))),
+        section("Make it again", f"<pre>{command}</pre>" if command else ""),
     )
     single = [name for name in names if values_of(report.rows, name)]
     data = record_rows([{row.case.id: row for row in report.rows}], single)
@@ -103,9 +102,11 @@ def _figure(figure: Figure) -> tuple[str, ...]:
     unit = unit_of(figure.measure)
     is_share = not unit and figure.value is not None and 0 <= figure.value <= 1
     missing = f"<span class=bad>{figure.missing:,}</span>" if figure.missing else "0"
+    beside = f"{show_interval(figure)}, n = {figure.cases:,}"
+    beside += f", <span class=bad>{figure.missing:,} missing</span>" if figure.missing else ""
     return (
         escape(figure.measure),
-        f"{show(figure.value)} {escape(unit)}",
+        f"{show(figure.value)} {escape(unit)}<small class=narrow>{beside}</small>",
         draw.draw_interval(figure) if is_share else "",
         show_interval(figure),
         f"{figure.cases:,}",
@@ -214,16 +215,9 @@ def _latency(report: Report) -> Iterator[str]:
         yield captioned(draw.draw_latency(seconds), caption)
 
 
-def _judge(report: Report) -> str:
-    rows = (
-        [escape(criterion), *(f"{number:,}" for number in astuple(counts))]
-        for criterion, counts in count_verdicts(report.rows).items()
-    )
-    heads = ("criterion", "times asked", "unread", "answers it contradicted itself on",
-             "of answers asked again", "answers without a verdict")  # fmt: skip
+def _notes(report: Report) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    told = f"<ul>{notes}</ul>" if notes else ""
-    return table("What the judge could say", heads, rows) + told
+    return f"<ul>{notes}</ul>" if notes else ""
 
 
 def _distributions(report: Report, names: Sequence[str]) -> Iterator[str]:

@@ -12,6 +12,11 @@ from rag.evaluation.measures.registry import Measure, SetMeasure, find_measure
 
 KINDS = ("answerable", "near-miss", "out-of-corpus", "unanswerable")
 NOTHING = "–"
+CORRECTED = (
+    "p is corrected for the number of measures, those of speed and cost on their own (Holm), and "
+    "so is what this set could show. No difference shown does not mean equal: a smaller one than "
+    "that would mostly be missed."
+)
 
 
 def show(value: float | None) -> str:
@@ -94,18 +99,21 @@ def failures_by_reason(rows: Iterable[Row]) -> dict[tuple[str, str], list[str]]:
 
 
 def say_verdict(difference: Difference) -> str:
-    """Return in a sentence what a difference means; one that is not significant is not "equal"."""
-    if difference.corrected is None:
-        return "too few cases to tell"
+    """Return in a sentence what a difference means, and what else the cases could have shown."""
+    verdict, could = difference.verdict, difference.detectable
     if difference.is_significant:
-        return f"{difference.verdict}; chance is an unlikely reason"
-    return f"{difference.verdict}, which is not the same as equal"
+        return f"{verdict}; chance is an unlikely reason"
+    if difference.same == difference.cases:
+        return f"{verdict} in all {difference.cases:,} cases"
+    if could is None:
+        return verdict
+    return f"{verdict}; this set could show {show(could) if could >= 1 else f'{could:.2g}'}"
 
 
 def command_of(report: Report) -> str:
-    """Return the command that makes the run again."""
-    run = f" --run {_quote(report.folder)}" if report.folder else ""
-    return f"rag evaluate {_quote(report.manifest.cases_name)}{run} --again"
+    """Return the command that makes the run again, "" where none made it."""
+    command = report.manifest.command
+    return command if not command or " --again" in command else f"{command} --again"
 
 
 def tell_settings(report: Report) -> Mapping[str, str]:
@@ -121,7 +129,3 @@ def tell_settings(report: Report) -> Mapping[str, str]:
         "fingerprint": made.fingerprint[:16],
         "kept in": report.folder or "nowhere",
     }
-
-
-def _quote(name: str) -> str:
-    return f"'{name}'" if " " in name else name

@@ -53,6 +53,7 @@ def plain_report(report: Report) -> dict[str, Any]:
         "manifest": report.manifest,
         "counts": report.counts,
         "figures": list(report.figures),
+        "notes": list(report.notes),
         "rows_at": report.folder,
         "rows": rows,
     }

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
 from rag import __version__
 from rag.evaluation.base.cases import Case, CaseSet
 from rag.evaluation.base.rows import Manifest
+from rag.evaluation.measures.registry import measures_of
+from rag.evaluation.runs.code import hash_code
 from rag.history.kept import TELLING_SETTINGS
 from rag.history.records import plain
 from rag.query.evidence.calibration import read_calibration
@@ -26,7 +28,9 @@ Facts: TypeAlias = Mapping[str, str | int | float | bool | None]
 _NOTHING: Facts = MappingProxyType({})
 _OF_ANSWERS = ("context_tokens", "answer_tokens", "temperature", "strict", "chat_surface")
 _SAID = {"cases_hash": "cases", "wanted": "measures"}
-_NOT_COMPARED = ("name", "fingerprint", "made_at", "format", "cases_name")
+_NOT_COMPARED = (
+    "name", "fingerprint", "made_at", "format", "cases_name", "command", "jobs", "left_out",
+)  # fmt: skip
 
 
 class Searcher(Protocol):
@@ -44,19 +48,27 @@ class Searcher(Protocol):
 
 
 def describe(
-    ask: Callable[..., object], cases: CaseSet, wanted: Sequence[str], judge: str = ""
+    ask: Callable[..., object],
+    cases: CaseSet,
+    wanted: Sequence[str],
+    judge: str = "",
+    name: str = "",
+    settings: Facts = _NOTHING,
 ) -> Manifest:
     """Return the manifest of a run with a system, begun now.
 
-    Of a method of our pipeline it tells settings and index, of any other callable its name only.
-    Raises IndexMissing, and ModelUnavailable where a model is to answer and there is none.
+    Of a method of our pipeline it tells settings and index, of any other callable a hash of its
+    code, unless it is given a `name`: that stands for the system whatever its code is.
+    `settings` are told beside.  Raises IndexMissing, and ModelUnavailable where a model is to
+    answer and there is none.
     """
-    system = getattr(ask, "__qualname__", type(ask).__qualname__)
+    system = name or getattr(ask, "__qualname__", type(ask).__qualname__)
     pipeline = getattr(ask, "__self__", None)
     if not _is_searcher(pipeline):
-        return make_manifest(system, cases, wanted, judge=judge)
-    settings = settings_of(pipeline, answers=ask.__name__ != "passages")
-    return make_manifest(system, cases, wanted, settings, state_of(pipeline.index), judge)
+        code = {} if name else {"code": hash_code(ask)}
+        return make_manifest(system, cases, wanted, {**code, **settings}, judge=judge)
+    told = {**settings_of(pipeline, answers=ask.__name__ == "ask"), **settings}
+    return make_manifest(system, cases, wanted, told, state_of(pipeline.index), judge)
 
 
 def _is_searcher(owner: object) -> TypeGuard[Searcher]:
@@ -78,16 +90,20 @@ def make_manifest(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
         system=system,
-        settings=dict(settings),
+        settings=plain(settings),
         index=dict(index),
-        wanted=tuple(wanted),
+        wanted=tuple(measure.name for measure in measures_of(wanted)),
         cases_name=cases.name,
         cases_hash=hash_cases(cases.cases),
         judge=judge,
     )
-    told = {name: plain(value) for name, value in _compared(made)}
-    fingerprint = _hash(json.dumps(told, sort_keys=True))
-    return replace(made, fingerprint=fingerprint)
+    return replace(made, fingerprint=fingerprint_of(made))
+
+
+def fingerprint_of(manifest: Manifest) -> str:
+    """Return a hash over all that decides what a run measures."""
+    told = {name: plain(value) for name, value in _compared(manifest)}
+    return _hash(json.dumps(told, sort_keys=True))
 
 
 def hash_cases(cases: Sequence[Case]) -> str:

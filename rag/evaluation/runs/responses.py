@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from ingest.base.errors import PipelineError
 from rag.evaluation.base.responses import Passage, Response, Said, Spent
+from rag.history.records import read_record, write_record
 from rag.query.base.answers import Answer
 from rag.query.base.hits import Hit, Retrieval
 
-Returned: TypeAlias = Answer | Retrieval | Response | str
+Returned: TypeAlias = Answer | Retrieval | Sequence[Hit] | Response | str
 
 
 def as_response(returned: Returned, seconds: float) -> Response:
     """Return what a system returned after so many seconds as a response.
 
-    Its own clock goes before ours.  Raises PipelineError for what is no answer.
+    Its own clock goes before ours.  Numbers of numpy are numbers, lists are tuples.  Raises
+    PipelineError for what is no answer, or holds what cannot be kept.
     """
     response = _read(returned)
     spent = response.spent
@@ -26,17 +28,30 @@ def as_response(returned: Returned, seconds: float) -> Response:
 
 def _read(returned: Returned) -> Response:
     if isinstance(returned, Response):
-        return returned
+        return _as_kept(returned)
     if isinstance(returned, Answer):
         return _of_answer(returned)
     if isinstance(returned, Retrieval):
         return Response(ranked=_passages(returned.hits))
     if isinstance(returned, str):
         return Response(text=returned)
+    if isinstance(returned, list | tuple) and all(isinstance(one, Hit) for one in returned):
+        return Response(ranked=_passages(returned))
     raise PipelineError(
         f"the system returned {type(returned).__name__}, which is no answer",
         "return a text, or a rag.Response with what was found",
     )
+
+
+def _as_kept(response: Response) -> Response:
+    """Return a response as it is read again from a file, so that this is what is measured."""
+    try:
+        return read_record(Response, write_record(response))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise PipelineError(
+            f"the system returned a Response that cannot be kept: {error}",
+            "texts are str, numbers are int or float, passages are rag.Passage",
+        ) from error
 
 
 def _of_answer(answer: Answer) -> Response:

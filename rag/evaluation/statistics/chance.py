@@ -13,11 +13,12 @@ from rag.evaluation.statistics.intervals import Amount
 
 ROUNDS = 9999
 SET_ROUNDS = 999
+LEVEL = 0.05
 POWER = 0.8
 _AT_ONCE = 1000
 _ENOUGH = 20
 _SEED = 20_260_502
-_FACTOR = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(POWER)
+_NORMAL = NormalDist()
 
 
 def flip_signs(differences: Sequence[float]) -> float:
@@ -94,12 +95,22 @@ def correct(chances: Sequence[float]) -> list[float]:
     return corrected
 
 
-def find_detectable(error: float) -> float:
-    """Return the difference that a test at 5 %, of one measure, finds four times in five.
+def find_detectable(error: float, tests: int = 1) -> float:
+    """Return the difference that one of so many tests, 5 % together, finds four times in five.
 
     `error` is the standard error of the difference: the standard deviation of paired
-    differences by the root of their number.  The result is 2.80 of it.
+    differences by the root of their number.  The result is 2.80 of it for one test and 3.93
+    for thirty: the quantile is that of Bonferroni, which Holm's first step has.
 
     Source: H. S. Bloom, Minimum Detectable Effects, Evaluation Review 19 (1995) 547-556.
     """
-    return _FACTOR * error
+    return (_NORMAL.inv_cdf(1 - LEVEL / (2 * tests)) + _NORMAL.inv_cdf(POWER)) * error
+
+
+def can_reach(changed: int, tests: int = 1) -> bool:
+    """Return whether so many cases that differ could pass the first of so many tests at all.
+
+    Signs that all agree have a chance of 2 in 2 ** changed, and the least of Holm's is that
+    times `tests`.
+    """
+    return tests * 2.0 ** (1 - changed) < LEVEL

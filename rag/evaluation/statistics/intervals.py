@@ -28,15 +28,21 @@ _Z = NormalDist().inv_cdf(0.975)
 _LEAST_SPREAD = 0.28
 
 
-def interval_of_mean(values: Sequence[float]) -> Interval | None:
-    """Return the interval of a mean: Wilson's where all are 0 or 1, else `interval_of_spread`."""
+def interval_of_mean(values: Sequence[float], most: float = math.inf) -> Interval | None:
+    """Return the interval of a mean of what lies from 0 to `most`, and not beyond.
+
+    It is `interval_of_share` where all values are 0 or 1, else `interval_of_spread`.
+    """
     if len(values) < FEWEST:
         return None
-    return _wilson(values) if set(values) <= {0.0, 1.0} else interval_of_spread(values)
+    if set(values) <= {0.0, 1.0}:
+        return interval_of_share(fmean(values), len(values))
+    found = interval_of_spread(values)
+    return found and (max(0.0, found[0]), min(most, found[1]))
 
 
 def interval_of_spread(values: Sequence[float]) -> Interval | None:
-    """Return the symmetric studentised bootstrap interval of a mean, not beyond the values.
+    """Return the symmetric studentised bootstrap interval of a mean.
 
     None for fewer than ten values and for values that are all the same, of which no resample
     differs.  Also right for paired differences, where Wilson's would take one win in fifty for
@@ -58,16 +64,15 @@ def interval_of_spread(values: Sequence[float]) -> Interval | None:
     reach = float(np.quantile(np.abs(means / spreads), 0.95)) * spread * math.sqrt(
         count / (count - 1)
     )  # fmt: skip
-    return max(min(values), mean - reach), min(max(values), mean + reach)
+    return mean - reach, mean + reach
 
 
-def _wilson(values: Sequence[float]) -> Interval:
-    """Return the score interval of a proportion, which has a width also at 0 and 1.
+def interval_of_share(share: float, count: int) -> Interval:
+    """Return Wilson's interval of a share of so many cases, which has a width also at 0 and 1.
 
     Source: E. B. Wilson, JASA 22 (1927) 209-212; L. Brown, T. Cai and A. DasGupta, Interval
     Estimation for a Binomial Proportion, Statistical Science 16 (2001) 101-133.
     """
-    count, share = len(values), fmean(values)
     shrink = 1 + _Z**2 / count
     centre = (share + _Z**2 / (2 * count)) / shrink
     reach = _Z / shrink * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rag.evaluation.base.rows import Report
 from rag.evaluation.compare.compare import Difference, compare
 from rag.evaluation.measures.registry import Measure, SetMeasure, find_measure
+from rag.evaluation.report.words import say_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,9 @@ class Decision:
 def decide(measure: str, present: Report, best: Report) -> Decision:
     """Return whether the best is better where it counts and worse nowhere, beyond chance.
 
-    The chosen measure was named beforehand and is tested by itself; the others are corrected
-    for how many they are.  What takes longer is noted and no reason to refuse.
+    The chosen measure was named beforehand and is tested by itself, and its interval must lie
+    above 0; the others are corrected for how many they are.  What takes longer is noted and no
+    reason to refuse.
     """
     (chosen,) = compare(present, best, (measure,)).differences
     measured = [
@@ -39,7 +41,7 @@ def decide(measure: str, present: Report, best: Report) -> Decision:
     worse = [one for one in rest if one.is_significant and _gain(one) < 0]
     refused = [told(one) for one in worse if find_measure(one.measure).needs != "spent"]
     notes = tuple(f"slower: {told(one)}" for one in worse if _is_spent(one))
-    if not chosen.is_significant or _gain(chosen) <= 0:
+    if not chosen.is_significant or _gain(chosen) <= 0 or _holds_nought(chosen):
         return Decision(False, _tell_chance(chosen), (chosen, *rest), notes)
     if refused:
         words = f"refused: {told(chosen)} is better, but worse is {'; '.join(refused)}"
@@ -48,7 +50,7 @@ def decide(measure: str, present: Report, best: Report) -> Decision:
 
 
 def told(difference: Difference) -> str:
-    """Return a difference in a line, with its interval and how likely it is chance."""
+    """Return a difference in a line, with its interval and its corrected chance."""
     parts = list(_parts(difference))
     inside = f" ({', '.join(parts)})" if parts else ""
     change = f"{difference.first:.3f} to {difference.second:.3f}"
@@ -58,15 +60,20 @@ def told(difference: Difference) -> str:
 def _parts(difference: Difference) -> Iterator[str]:
     if difference.low is not None and difference.high is not None:
         yield f"95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
-    if difference.p is not None:
-        yield f"p {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    if (p := difference.corrected) is not None:
+        yield f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
     yield f"{difference.cases} held-out cases"
 
 
 def _tell_chance(difference: Difference) -> str:
-    shown = difference.detectable
-    could = f"; this set could show a difference of {shown:.3f}" if shown is not None else ""
-    return f"no better settings shown: {told(difference)} may be chance{could}"
+    is_unsure = difference.is_significant and _holds_nought(difference)
+    why = "the interval holds 0" if is_unsure else say_verdict(difference)
+    return f"no better settings shown: {told(difference)}: {why}"
+
+
+def _holds_nought(difference: Difference) -> bool:
+    low, high = difference.low, difference.high
+    return low is not None and high is not None and low <= 0 <= high
 
 
 def _gain(difference: Difference) -> float:

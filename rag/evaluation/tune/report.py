@@ -12,6 +12,7 @@ from rag.evaluation.tune.space import tell
 from rag.evaluation.tune.tune import Tried, TuneReport
 
 _SHOWN = 10
+CORRECTED = "The measure tuned for is tested alone; p of the others is corrected for their number."
 
 
 def write_tuning(folder: Path, report: TuneReport) -> Path:
@@ -35,6 +36,7 @@ def _markdown(report: TuneReport) -> Iterator[str]:
     yield from (f"- {_cell(note)}" for note in (*report.decision.notes, *report.notes))
     if report.decision.differences:
         yield "\n## On the cases that had no say\n"
+        yield f"{CORRECTED}\n"
         yield from (f"- {_cell(told(one))}" for one in report.decision.differences)
     yield "\n## What was tried\n"
     yield f"| {report.measure} | cases | seconds | changed | |\n|---:|---:|---:|---|---|"

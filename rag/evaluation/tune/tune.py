@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ingest.base.errors import PipelineError
 from rag.evaluation.base.cases import Case
-from rag.evaluation.measures.registry import Measure, find_measure
+from rag.evaluation.measures.registry import Measure, describe, find_measure
 from rag.evaluation.tune.budget import Budget
 from rag.evaluation.tune.decide import Decision, decide, direction
 from rag.evaluation.tune.halving import FEWEST_CASES, Evaluate, Search
@@ -22,6 +22,7 @@ from rag.evaluation.tune.space import Axes, Settings, asking_arms, changes, cutt
 from rag.evaluation.tune.split import Split, split_cases
 from rag.evaluation.tune.trials import Trial, Trials
 
+_FOUND = ("ranked", "context")  # Tuning finds passages and writes no answers.
 _WAYS_OF_ASKING = 2  # So many of the best are tried with each way of cutting, and the present one.
 
 
@@ -109,10 +110,11 @@ def tune(
 def check(name: str, cases: Sequence[Case]) -> Measure:
     """Return the measure of a name; raises PipelineError where it or the cases are of no use."""
     measure = find_measure(name)
-    if not isinstance(measure, Measure) or not direction(measure):
+    if not isinstance(measure, Measure) or measure.needs not in _FOUND:
+        names = ", ".join(one.name for one in describe() if one.needs in _FOUND)
         raise PipelineError(
-            f"{name} cannot be tuned for: single cases have none, or none is better",
-            "choose another, for example --measure nDCG@10; rag evaluate --list-measures",
+            f"{name} cannot be tuned for: tuning only finds passages and writes no answers",
+            f"choose what is measured of the passages of each case, as --measure: {names}",
         )
     fit = sum(map(measure.applies, cases))
     if fit < 2 * FEWEST_CASES:

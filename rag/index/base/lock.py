@@ -24,7 +24,7 @@ class Lock:
 
     def __init__(self, folder: Path, name: str) -> None:
         path = folder.resolve() / name
-        self._lock = FileLock(path, thread_local=False)
+        self._lock = FileLock(path, mode=0o600, thread_local=False)
         self._holder = path.with_name(f"{name}.holder")
 
     def try_acquire(self, command: str = "", timeout_seconds: float = 0.0) -> bool:
@@ -38,8 +38,9 @@ class Lock:
                 f"the lock {self._lock.lock_file} cannot be opened: {error.strerror or error}",
                 "check that the index folder is writable, or set RAG_INDEX_DIR to one that is",
             ) from error
-        with suppress(OSError):  # who holds it is a courtesy, the lock is what counts
-            self._holder.write_text(_describe(command), encoding="utf-8")
+        # Who holds it is a courtesy, the lock is what counts.
+        with suppress(OSError), open(self._holder, "w", encoding="utf-8", opener=_private) as told:
+            told.write(_describe(command))
         return True
 
     def acquire(self, command: str = "", timeout_seconds: float = 0.3) -> None:
@@ -62,6 +63,10 @@ class Lock:
             with suppress(OSError):
                 self._holder.unlink(missing_ok=True)
             self._lock.release()
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def _describe(command: str) -> str:

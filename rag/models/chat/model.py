@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rag.models.base.messages import Delta, Message
+from rag.models.base.messages import Delta, Message, Reply
 from rag.models.base.passages import EXTRACTIVE_MODEL
 from rag.models.chat.budget import TokenCounter
 from rag.models.chat.speed import TRIAL, TRIAL_TOKENS, ChatSpeed, time_answer
@@ -67,14 +66,28 @@ class ChatModel:
         return separate_thinking(deltas, may_start_thinking=inside)
 
     def ask_for_json(
-        self, messages: Sequence[Message], schema: Mapping[str, object], max_tokens: int
+        self,
+        messages: Sequence[Message],
+        schema: Mapping[str, object],
+        max_tokens: int,
+        on_request: Callable[[], None] = lambda: None,
     ) -> dict[str, object]:
         """Return an object that fits the schema, written without thinking first.
 
         For work on the side, such as condensing a follow-up question or judging an answer; see
-        `rag.models.chat.structured.ask_for_json`.
+        `rag.models.chat.structured.ask_for_json`.  `on_request` is told of each request.
         """
-        send = partial(self._endpoint.complete, self.id, surface=self._surface)
+
+        def send(
+            messages: Sequence[Message],
+            max_tokens: int,
+            response_format: Mapping[str, object] | None,
+        ) -> Reply:
+            on_request()
+            return self._endpoint.complete(
+                self.id, messages, max_tokens, response_format, surface=self._surface
+            )
+
         return ask_for_json(send, messages, schema, max_tokens)
 
     def learn(self, counted: int, prompt_tokens: int) -> None:

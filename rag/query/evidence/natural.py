@@ -57,9 +57,7 @@ def ask_naturally(
         if question:
             written += 1
             near_miss = change_one_thing(question, chunk, pool)
-            asked[place] = replace(
-                drafts[place], question=question, near_miss=near_miss, answer="", statement=""
-            )
+            asked[place] = replace(drafts[place], question=question, near_miss=near_miss)
         on_progress(done, len(chosen))
         if in_a_row == _FAILURES_IN_A_ROW:
             break

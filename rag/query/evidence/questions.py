@@ -43,7 +43,6 @@ class Draft:
     """A question made from a passage of a document; `near_miss` is it with one thing changed.
 
     `near_miss` is "" where there was nothing to change; `chunk_id` is that of the passage.
-    `answer` is what the rule took out of the `statement` of the passage, as it is written.
     """
 
     question: str
@@ -51,16 +50,19 @@ class Draft:
     document_id: str
     near_miss: str = ""
     chunk_id: str = ""
-    answer: str = ""
-    statement: str = ""
 
 
-def sample_passages(index: Index, most: int) -> list[tuple[str, Chunk]]:
+def sample_passages(index: Index, most: int, collection: str = "") -> list[tuple[str, Chunk]]:
     """Return up to `most` passages with their folders, the same ones every time.
 
-    They are taken in turn from documents in an order that has nothing to do with their names.
+    They are taken in turn from documents, of a collection unless that is "", in an order that has
+    nothing to do with their names.
     """
-    documents = [one for one in index.documents() if one.status == "ok"]
+    documents = [
+        one
+        for one in index.documents()
+        if one.status == "ok" and collection in ("", one.collection)
+    ]
     random.Random(len(documents)).shuffle(documents)  # noqa: S311
     each = -(-most // max(1, len(documents)))
     found: list[tuple[str, Chunk]] = []
@@ -81,11 +83,9 @@ def draft_questions(passages: Sequence[tuple[str, Chunk]]) -> list[Draft]:
     drafts = []
     for root, chunk in passages:
         chance = random.Random(chunk.id)  # noqa: S311
-        question, answer, statement = _ask(chunk.text, chance)
-        if question:
+        if question := _ask(chunk.text, chance):
             changed = _change(question, chunk.text, pool, chance)
-            place = (root, chunk.document_id)
-            drafts.append(Draft(question, *place, changed, chunk.id, answer, statement))
+            drafts.append(Draft(question, root, chunk.document_id, changed, chunk.id))
     return drafts
 
 
@@ -107,17 +107,17 @@ def collect_written(
     return {key: list(words) for key, words in pool.items()}
 
 
-def _ask(text: str, chance: random.Random) -> tuple[str, str, str]:
-    """Return a question that one of the statements of a text answers, what answers it, and the
-    statement; "" without one."""
+def _ask(text: str, chance: random.Random) -> str:
+    """Return a question that one of the statements of a text answers, "" without one."""
     statements = [text[start:end] for start, end in sentence_spans(text)]
     statements = [s for s in statements if _is_statement(s) and _answers(s)]
     if not statements:
-        return "", "", ""
+        return ""
     statement = chance.choice(statements)
     answer = chance.choice(_answers(statement))
-    ask = _ask_cjk if is_cjk(statement) else _ask_words
-    return ask(statement, answer, chance), statement[answer.start : answer.end], statement
+    if is_cjk(statement):
+        return _ask_cjk(statement, answer, chance)
+    return _ask_words(statement, answer, chance)
 
 
 def _is_statement(sentence: str) -> bool:
