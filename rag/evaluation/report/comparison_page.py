@@ -69,7 +69,7 @@ def _notes(notes: Sequence[str]) -> str:
 
 def _differences(differences: Sequence[Difference]) -> str:
     heads = ("measure", "what it means", "first", "second", "difference", "95 % interval",
-             "p", "detectable", "cases", "missing", "better / same / worse")  # fmt: skip
+             "p", "cases", "missing", "better / same / worse")  # fmt: skip
     return table("Differences", heads, map(_difference, differences), words=2)
 
 
@@ -84,7 +84,6 @@ def _difference(found: Difference) -> tuple[str, ...]:
         f"{'+' if found.value > 0 else ''}{show(found.value)}",
         show_interval(found),
         show_chance(found.corrected),
-        show(found.detectable),
         f"{found.cases:,}",
         f"{found.missing:,}",
         wins if is_counted else "–",

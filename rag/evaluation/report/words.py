@@ -122,7 +122,8 @@ def tell_settings(report: Report) -> Mapping[str, str]:
     return {
         "made": made.made_at,
         "system": made.system,
-        "index": ", ".join(f"{name} {value}" for name, value in made.index.items()) or "none",
+        "index": ", ".join(f"{name} {str(value)[:40]}" for name, value in made.index.items())
+        or "none",
         "cases": f"{made.cases_name} ({made.cases_hash[:12]})",
         "judge": made.judge or "none",
         "version": made.version,

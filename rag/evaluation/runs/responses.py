@@ -82,14 +82,16 @@ def _of_answer(answer: Answer) -> Response:
 
 
 def _times(answer: Answer) -> Spent:
-    """Return the seconds; where no model was asked there is no first word."""
+    """Return the seconds; where no model was asked there is no first word, nor a speed where
+    sentences were quoted, not written.
+    """
     timings, wrote = answer.timings, bool(answer.messages)
     native = answer.native.tokens_per_second if answer.native else 0.0
     return Spent(
         retrieve=timings.retrieve_seconds,
         first_token=timings.first_token_seconds if wrote else None,
         total=timings.total_seconds,
-        tokens_per_second=native or timings.tokens_per_second,
+        tokens_per_second=None if answer.extractive else native or timings.tokens_per_second,
     )
 
 
