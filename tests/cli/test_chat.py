@@ -161,6 +161,8 @@ def test_interrupts_stop_the_answer_first_and_the_conversation_only_twice(say, f
     time.sleep(0.5)  # readline misses a signal between its prompt and its wait for keys
     talk.type("\x03")
     talk.wait_for("Ctrl-C again")
+    talk.wait_for("> ")
+    time.sleep(0.5)
     talk.type("\x03")
     talk.wait_for("go on with it: rag chat --resume stopped")
     assert talk.end() == 0
